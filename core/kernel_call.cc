@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "halite/core/kernel_call.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "halite/core/status.h"
+
+namespace halite {
+namespace {
+
+constexpr absl::string_view kAccumulate = "accumulate_";
+
+// Writes `value` to `slot` as a scalar of `type`.
+void StoreScalar(double value, int64_t integer, halide_type_t type, int64_t* slot) {
+  *slot = 0;
+  if (type.code == halide_type_float) {
+    if (type.bits == 32) {
+      const float as_float = static_cast<float>(value);
+      std::memcpy(slot, &as_float, sizeof(as_float));
+    } else {
+      std::memcpy(slot, &value, sizeof(value));
+    }
+  } else {
+    *slot = integer;  // little endian: the low bytes are the narrower integer
+  }
+}
+
+}  // namespace
+
+Operand::Operand(NdArray* array) : Operand(array, array->shape()) {}
+
+Operand::Operand(NdArray* array, const Shape& shape) : array_(array) {
+  int64_t stride = 1;
+  for (auto extent = shape.rbegin(); extent != shape.rend(); ++extent) {
+    dims_.push_back({*extent, stride});
+    stride *= *extent;
+  }
+}
+
+int64_t Operand::size() const {
+  int64_t size = 1;
+  for (const Dim& dim : dims_) size *= dim.extent;
+  return size;
+}
+
+Operand Operand::View(absl::Span<const int64_t> extents) const {
+  HALITE_CHECK(Size(extents) == size(), absl::StrCat("view ", ToString(extents), " of as many elements as ", size()));
+  Operand result = *this;
+  result.dims_.clear();
+  int64_t stride = 1;
+  for (int64_t extent : extents) {
+    result.dims_.push_back({extent, stride});
+    stride *= extent;
+  }
+  return result;
+}
+
+Operand Operand::Slice(int d, int64_t start, int64_t extent, int64_t step) const {
+  Operand result = *this;
+  result.offset_ += start * dims_[d].stride;
+  result.dims_[d] = {extent, dims_[d].stride * step};
+  return result;
+}
+
+Operand Operand::WithDims(absl::InlinedVector<Dim, 6> dims, int64_t offset) const {
+  Operand result = *this;
+  result.dims_ = std::move(dims);
+  result.offset_ += offset;
+  return result;
+}
+
+Operand Operand::Accumulate() const {
+  Operand result = *this;
+  result.accumulate_ = true;
+  result.accumulate_at_run_ = nullptr;
+  return result;
+}
+
+absl::StatusOr<std::unique_ptr<KernelCall>> KernelCall::Make(
+    const Kernel& kernel, absl::Span<const KernelArgument> arguments) {
+  auto call = std::unique_ptr<KernelCall>(new KernelCall);
+  const halide_filter_metadata_t& metadata = *kernel.metadata;
+  call->kernel_ = &kernel;
+  // No reallocation later: args_ points into these.
+  call->buffers_.reserve(metadata.num_arguments);
+  call->scalars_.resize(metadata.num_arguments);
+  call->args_.resize(metadata.num_arguments);
+  for (int i = 0; i < metadata.num_arguments; ++i) {
+    HALITE_RETURN_IF_ERROR(call->Bind(metadata.arguments[i], arguments, i));
+  }
+  return call;
+}
+
+absl::Status KernelCall::Bind(const halide_filter_argument_t& declared,
+                              absl::Span<const KernelArgument> arguments, int position) {
+  const absl::string_view name = declared.name;
+  if (name == "__user_context") {
+    args_[position] = &user_context_;
+    return absl::OkStatus();
+  }
+  const absl::string_view target =
+      absl::StartsWith(name, kAccumulate) ? absl::StripPrefix(name, kAccumulate) : name;
+  const auto found = std::find_if(arguments.begin(), arguments.end(),
+                                  [&](const auto& argument) { return argument.name == target; });
+  if (found == arguments.end()) {
+    return absl::InternalError(
+        absl::StrCat(kernel_->metadata->name, ": argument ", name, ": not bound"));
+  }
+  if (declared.kind == halide_argument_kind_input_scalar) {
+    args_[position] = &scalars_[position];
+    if (target != name) {
+      if (found->operand->accumulate_at_run_ != nullptr) {
+        args_[position] = const_cast<bool*>(found->operand->accumulate_at_run_);
+      } else {
+        scalars_[position] = found->operand->accumulate_;
+      }
+    } else if (const auto* address = std::get_if<const void*>(&found->scalar)) {
+      args_[position] = const_cast<void*>(*address);
+    } else {
+      std::visit(
+          [&](auto value) {
+            if constexpr (!std::is_pointer_v<decltype(value)>) {
+              StoreScalar(static_cast<double>(value), static_cast<int64_t>(value), declared.type,
+                          &scalars_[position]);
+            }
+          },
+          found->scalar);
+    }
+    return absl::OkStatus();
+  }
+  HALITE_CHECK(found->operand.has_value(),
+               absl::StrCat(kernel_->metadata->name, ": ", name, " is a buffer"));
+  const Operand& operand = *found->operand;
+  const halide_type_t type = HalideType(operand.array()->dtype());
+  HALITE_CHECK(operand.dims().size() <= static_cast<size_t>(declared.dimensions) &&
+                   declared.dimensions <= kMaxRank && declared.type == type,
+               absl::StrCat(kernel_->metadata->name, ": ", name, " has rank ",
+                            operand.dims().size(), " and type ", Name(operand.array()->dtype()),
+                            ", declared rank ", declared.dimensions));
+  BufferArgument& argument = buffers_.emplace_back();
+  argument = {};
+  argument.array = operand.array();
+  argument.offset = operand.offset();
+  argument.is_output = declared.kind == halide_argument_kind_output_buffer;
+  argument.accumulates = operand.accumulate_;
+  argument.accumulates_at_run = operand.accumulate_at_run_;
+  argument.must_not_be_cleared = operand.must_not_be_cleared_;
+  argument.is_part = operand.size() != operand.array()->size();
+  argument.buffer.type = type;
+  argument.buffer.dimensions = declared.dimensions;
+  argument.buffer.dim = argument.dims;
+  int64_t stride = 1;
+  for (int d = 0; d < declared.dimensions; ++d) {
+    const bool given = d < static_cast<int>(operand.dims().size());
+    if (given) stride = operand.dims()[d].stride;
+    argument.dims[d].min = 0;
+    argument.dims[d].extent = static_cast<int32_t>(given ? operand.dims()[d].extent : 1);
+    argument.dims[d].stride = static_cast<int32_t>(stride);
+    stride *= argument.dims[d].extent;
+  }
+  args_[position] = &argument.buffer;
+  return absl::OkStatus();
+}
+
+// A part that is written leaves the rest as it is, so the rest must be there: only the first write
+// after a clear needs no reading.
+Access KernelCall::BufferArgument::access() const {
+  if (!is_output) return Access::kRead;
+  const bool adds = accumulates_at_run != nullptr ? *accumulates_at_run : accumulates;
+  return adds || (is_part && array->storage().has_value()) ? Access::kUpdate : Access::kWrite;
+}
+
+absl::Status KernelCall::Run(ExecutionContext& context) {
+  user_context_ = &context;
+  if (context.device() != Device::kCpu) return RunOnGpu(context);
+  for (BufferArgument& argument : buffers_) {
+    Storage& storage = argument.array->storage();
+    if (argument.must_not_be_cleared && storage.cleared()) return ClearedError(argument);
+    HALITE_RETURN_IF_ERROR(storage.Prepare(Device::kCpu, argument.access()));
+    argument.buffer.host = reinterpret_cast<uint8_t*>(
+        storage.host() + (argument.array->offset() + argument.offset) * argument.buffer.type.bytes());
+  }
+  if (const int code = kernel_->argv(args_.data()); code != 0) return Failure(context, code);
+  return absl::OkStatus();
+}
+
+absl::Status KernelCall::RunOnGpu(ExecutionContext& context) {
+  const halide_device_interface_t* interface = HalideInterface(context.device());
+  absl::Status status;
+  for (BufferArgument& argument : buffers_) {
+    Storage& storage = argument.array->storage();
+    if (argument.must_not_be_cleared && storage.cleared()) return ClearedError(argument);
+    HALITE_RETURN_IF_ERROR(storage.Prepare(context.device(), argument.access()));
+  }
+  // Device buffers are crops of the storage's one-dimensional buffer.
+  absl::InlinedVector<halide_buffer_t*, 8> crops;
+  for (BufferArgument& argument : buffers_) {
+    Storage& storage = argument.array->storage();
+    halide_buffer_t& buffer = argument.buffer;
+    buffer.host = nullptr;
+    buffer.device = storage.device_handle();
+    buffer.device_interface = interface;
+    buffer.flags = 0;
+    const int64_t offset = argument.array->offset() + argument.offset;
+    if (offset == 0) continue;
+    halide_dimension_t whole(0, static_cast<int32_t>(storage.elements()), 1);
+    halide_buffer_t source = buffer;
+    source.dimensions = 1;
+    source.dim = &whole;
+    halide_dimension_t rest(static_cast<int32_t>(offset),
+                            static_cast<int32_t>(storage.elements() - offset), 1);
+    halide_buffer_t crop = source;
+    crop.dim = &rest;
+    crop.device = 0;
+    crop.device_interface = nullptr;
+    if (halide_device_crop(&context, &source, &crop) != 0) {
+      status = Failure(context, -1);
+      break;
+    }
+    buffer.device = crop.device;
+    buffer.device_interface = crop.device_interface;
+    crops.push_back(&buffer);
+  }
+  if (status.ok()) {
+    if (const int code = kernel_->argv(args_.data()); code != 0) status = Failure(context, code);
+  }
+  for (halide_buffer_t* crop : crops) {
+    crop->flags = 0;
+    halide_device_release_crop(&context, crop);
+  }
+  for (BufferArgument& argument : buffers_) {
+    argument.buffer.device = 0;
+    argument.buffer.device_interface = nullptr;
+    argument.buffer.flags = 0;
+  }
+  return status;
+}
+
+absl::Status KernelCall::Failure(const ExecutionContext& context, int code) const {
+  std::string text = absl::StrCat(kernel_->metadata->name, ": ", context.error_text(), " (code ",
+                                  code, "); arrays:");
+  for (const BufferArgument& argument : buffers_) {
+    absl::StrAppend(&text, " ", ToString(argument.array->shape()));
+  }
+  return absl::InternalError(text);
+}
+
+absl::Status KernelCall::ClearedError(const BufferArgument& argument) const {
+  return absl::FailedPreconditionError(
+      absl::StrCat(kernel_->metadata->name, ": data ", ToString(argument.array->shape()),
+                   " that the gradient reads was cleared: run Forward again, without clear_buffer"));
+}
+
+std::vector<const NdArray*> KernelCall::reads() const {
+  std::vector<const NdArray*> arrays;
+  for (const BufferArgument& argument : buffers_) {
+    if (!argument.is_output) arrays.push_back(argument.array);
+  }
+  return arrays;
+}
+
+std::vector<const NdArray*> KernelCall::writes() const {
+  std::vector<const NdArray*> arrays;
+  for (const BufferArgument& argument : buffers_) {
+    if (argument.is_output) arrays.push_back(argument.array);
+  }
+  return arrays;
+}
+
+}  // namespace halite

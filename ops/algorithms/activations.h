@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Unary pointwise operators. In y = f(x), dx = dy * f'(x) the gradient is written with whichever of
+// x and y makes it short. NaN in gives NaN out: a comparison that decides is strict.
+#ifndef HALITE_OPS_ALGORITHMS_ACTIVATIONS_H_
+#define HALITE_OPS_ALGORITHMS_ACTIVATIONS_H_
+
+#include <vector>
+
+#include "halite/ops/algorithms/math.h"
+#include "halite/ops/algorithms/pointwise.h"
+
+namespace halite {
+
+inline const std::vector<UnaryRow>& UnaryRows() {
+  using Halide::Expr;
+  using Halide::is_nan;
+  using Halide::select;
+  using Halide::strict_float;
+  static const auto& rows = *new std::vector<UnaryRow>{
+      {"identity",  //
+       [](Expr x, const Scalars&) { return x; },
+       [](Expr, Expr, Expr dy, const Scalars&) { return dy; }},
+      {"relu",  //
+       [](Expr x, const Scalars&) { return strict_float(select(x > 0 || is_nan(x), x, 0)); },
+       [](Expr, Expr y, Expr dy, const Scalars&) { return strict_float(select(y > 0, dy, 0)); }},
+      {"leaky_relu",
+       [](Expr x, const Scalars& s) { return strict_float(select(x > 0, x, s[0] * x)); },
+       [](Expr x, Expr, Expr dy, const Scalars& s) {
+         return strict_float(select(x > 0, dy, s[0] * dy));
+       },
+       {"alpha"}},
+      {"elu",
+       [](Expr x, const Scalars& s) {
+         return strict_float(select(x >= 0, x, s[0] * (math::Exp(x) - 1)));
+       },
+       [](Expr x, Expr, Expr dy, const Scalars& s) {
+         return strict_float(select(x >= 0, dy, dy * s[0] * math::Exp(x)));
+       },
+       {"alpha"}},
+      {"sigmoid",  //
+       [](Expr x, const Scalars&) { return math::Sigmoid(x); },
+       [](Expr, Expr y, Expr dy, const Scalars&) { return dy * y * (1 - y); }},
+      {"swish",  //
+       [](Expr x, const Scalars&) { return x * math::Sigmoid(x); },
+       [](Expr x, Expr y, Expr dy, const Scalars&) {
+         return dy * (y + math::Sigmoid(x) * (1 - y));
+       }},
+      {"tanh",  //
+       [](Expr x, const Scalars&) { return math::Tanh(x); },
+       [](Expr, Expr y, Expr dy, const Scalars&) { return dy * (1 - y * y); }},
+      {"exp",  //
+       [](Expr x, const Scalars&) { return math::Exp(x); },
+       [](Expr, Expr y, Expr dy, const Scalars&) { return dy * y; }},
+      {"log",  //
+       [](Expr x, const Scalars&) { return math::Log(x); },
+       [](Expr x, Expr, Expr dy, const Scalars&) { return dy / x; }},
+      {"abs",  //
+       [](Expr x, const Scalars&) { return Halide::abs(x); },
+       [](Expr x, Expr, Expr dy, const Scalars&) { return strict_float(select(x >= 0, dy, -dy)); }},
+      {"add_scalar",  //
+       [](Expr x, const Scalars& s) { return x + s[0]; },
+       [](Expr, Expr, Expr dy, const Scalars&) { return dy; },
+       {"val"}},
+      {"mul_scalar",  //
+       [](Expr x, const Scalars& s) { return x * s[0]; },
+       [](Expr, Expr, Expr dy, const Scalars& s) { return dy * s[0]; },
+       {"val"}},
+      {"pow_scalar",  //
+       [](Expr x, const Scalars& s) { return math::Pow(x, s[0]); },
+       [](Expr x, Expr, Expr dy, const Scalars& s) {
+         // At val = 0 the gradient is 0, also where x^(val - 1) is infinite.
+         return strict_float(select(s[0] == 0, 0, dy * s[0] * math::Pow(x, s[0] - 1)));
+       },
+       {"val"}},
+  };
+  return rows;
+}
+
+}  // namespace halite
+
+#endif  // HALITE_OPS_ALGORITHMS_ACTIVATIONS_H_

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// OpGenerator: what every kernel generator shares, written once. A generator declares the kernel's
+// C signature (buffers, scalars, outputs), constrains the buffers, builds the algorithm struct and
+// calls Schedule(op), which picks ScheduleCpu or ScheduleGpu (found beside the struct by ADL).
+#ifndef HALITE_SCHEDULES_OP_GENERATOR_H_
+#define HALITE_SCHEDULES_OP_GENERATOR_H_
+
+#include <string>
+#include <vector>
+
+#include "Halide.h"
+#include "halite/schedules/tuning.h"
+
+namespace halite {
+
+// Any extent from 1 up is legal in a kernel, so every split guards its tail.
+constexpr Halide::TailStrategy kGuard = Halide::TailStrategy::GuardWithIf;
+
+template <typename Derived>
+class OpGenerator : public Halide::Generator<Derived> {
+ public:
+  // Type of the data; every buffer that is not an index has it.
+  Halide::GeneratorParam<Halide::Type> dtype{"dtype", Halide::Float(32)};
+  // Overrides of the schedule's own numbers, see Tuning.
+  Halide::GeneratorParam<std::string> tuning{"tuning", ""};
+
+ protected:
+  using Expr = Halide::Expr;
+  using Func = Halide::Func;
+  template <typename T>
+  using Input = Halide::GeneratorInput<T>;
+  template <typename T>
+  using Output = Halide::GeneratorOutput<T>;
+  using Buffer = Halide::Buffer<>;
+
+  template <typename Op>
+  void Schedule(Op& op) {
+    const Halide::Target target = this->get_target();
+    const Tuning numbers{std::string(tuning)};
+    if (target.has_gpu_feature()) {
+      ScheduleGpu(op, target, numbers);
+    } else {
+      ScheduleCpu(op, target, numbers);
+    }
+  }
+
+  // Every dimension of `buffer` starts at 0. The innermost has any stride if `any_stride`.
+  template <typename BufferArgument>
+  static void ZeroMin(BufferArgument& buffer, int rank, bool any_stride = false) {
+    for (int d = 0; d < rank; ++d) buffer.dim(d).set_min(0);
+    if (any_stride) buffer.dim(0).set_stride(Expr());
+  }
+};
+
+}  // namespace halite
+
+#endif  // HALITE_SCHEDULES_OP_GENERATOR_H_
