@@ -26,8 +26,8 @@ std::vector<Variable> ApplyAll(const FunctionDef& def, const std::vector<Variabl
     nodes.push_back(input.node());
   }
   if (options == nullptr) options = def.options.MakeDefaults();
-  auto function = std::make_shared<FunctionNode>(def, std::move(options), CurrentContext(),
-                                                 std::move(nodes));
+  auto function =
+      std::make_shared<FunctionNode>(def, std::move(options), CurrentContext(), std::move(nodes));
   absl::Status status = function->Setup();
   if (status.ok() && GetAutoForward()) status = RunNow(*function);
   if (!status.ok()) return {Variable(std::move(status))};

@@ -56,7 +56,8 @@ void Walk::Collapse() {
 
 Operand Walk::View(const Operand& operand, int k, int rank, int64_t offset) const {
   absl::InlinedVector<Operand::Dim, 6> dims;
-  for (int d = 0; d < std::min(rank, this->rank()); ++d) dims.push_back({extents[d], strides[k][d]});
+  for (int d = 0; d < std::min(rank, this->rank()); ++d)
+    dims.push_back({extents[d], strides[k][d]});
   return operand.WithDims(std::move(dims), offset);
 }
 

@@ -40,8 +40,8 @@ struct Walk {
   int rank() const { return static_cast<int>(extents.size()); }
   // Drops extents of 1 and merges neighbours that all arrays cross evenly. At least rank 1 stays.
   void Collapse();
-  // The view of `operand`'s array by array k of the walk, over the first `rank` dimensions, starting
-  // at `offset`.
+  // The view of `operand`'s array by array k of the walk, over the first `rank` dimensions,
+  // starting at `offset`.
   Operand View(const Operand& operand, int k, int rank, int64_t offset) const;
   // Calls `visit` with the offsets of all arrays for each index of the dimensions from `rank` on,
   // which no kernel takes.

@@ -48,8 +48,9 @@ constexpr absl::string_view Name(DType dtype) {
 constexpr bool IsFloat(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat64; }
 
 inline halide_type_t HalideType(DType dtype) {
-  const halide_type_code_t code =
-      IsFloat(dtype) ? halide_type_float : dtype == DType::kUint8 ? halide_type_uint : halide_type_int;
+  const halide_type_code_t code = IsFloat(dtype)           ? halide_type_float
+                                  : dtype == DType::kUint8 ? halide_type_uint
+                                                           : halide_type_int;
   return halide_type_t(code, static_cast<uint8_t>(SizeOf(dtype) * 8), 1);
 }
 

@@ -9,7 +9,7 @@
 
 namespace halite {
 
-std::string ToString(const OptionValue& value) {
+std::string DebugString(const OptionValue& value) {
   struct Text {
     std::string operator()(bool v) const { return v ? "true" : "false"; }
     std::string operator()(int64_t v) const { return absl::StrCat(v); }
@@ -39,13 +39,14 @@ absl::Status OptionsDef::Set(void* options, absl::string_view name,
                                   [&](const Field& field) { return field.name == name; });
   if (found == fields_.end()) {
     std::string known;
-    for (const Field& field : fields_) absl::StrAppend(&known, known.empty() ? "" : ", ", field.name);
+    for (const Field& field : fields_)
+      absl::StrAppend(&known, known.empty() ? "" : ", ", field.name);
     return absl::InvalidArgumentError(
         absl::StrCat("option ", name, ": one of {", known, "} needed"));
   }
   if (!found->set(options, value)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("option ", name, " = ", ToString(value), ": a value of its own type needed"));
+    return absl::InvalidArgumentError(absl::StrCat("option ", name, " = ", DebugString(value),
+                                                   ": a value of its own type needed"));
   }
   return absl::OkStatus();
 }

@@ -26,22 +26,22 @@ class Inference;
 class Lowering;
 
 enum class InputKind : uint8_t {
-  kData,    // floating point; all data inputs have one dtype
-  kIndex,   // int32 labels or indices, without a gradient
-  kState,   // floating point that Forward also writes (running statistics), without a gradient
+  kData,   // floating point; all data inputs have one dtype
+  kIndex,  // int32 labels or indices, without a gradient
+  kState,  // floating point that Forward also writes (running statistics), without a gradient
 };
 
 struct InputDef {
   std::string name;
   InputKind kind = InputKind::kData;
-  bool optional = false;  // an empty Variable may be given; optional inputs come last
+  bool optional = false;       // an empty Variable may be given; optional inputs come last
   bool differentiable = true;  // kData alone: asking for the gradient of others is an error
 };
 
 // The value of an option, for callers that know functions by name only.
 using OptionValue = std::variant<bool, int64_t, double, std::vector<int64_t>>;
 
-std::string ToString(const OptionValue& value);
+std::string DebugString(const OptionValue& value);
 
 // The options struct of one function, type-erased: its fields by name, and its defaults.
 class OptionsDef {

@@ -78,9 +78,9 @@ absl::Status FunctionNode::Setup() {
   if (!outputs.empty() && shapes == setup_shapes) return absl::OkStatus();
   HALITE_ASSIGN_OR_RETURN(auto specs_out, Inference(def, std::move(specs), options.get()).Run());
   if (!outputs.empty() && outputs.size() != specs_out.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(def.name, ": ", specs_out.size(),
-                                                   " outputs after a change of shape: ",
-                                                   outputs.size(), " needed"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(def.name, ": ", specs_out.size(),
+                     " outputs after a change of shape: ", outputs.size(), " needed"));
   }
   const bool is_new = outputs.empty();
   for (size_t o = 0; o < specs_out.size(); ++o) {

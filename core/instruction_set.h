@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which of the CPU instruction sets that kernels are built for this process uses. The environment
-// variable HALITE_ISA (sse41, avx2, avx512, zen4) lowers the choice; it is read once, before main().
+// variable HALITE_ISA (sse41, avx2, avx512, zen4) lowers the choice; it is read once, before
+// main().
 #ifndef HALITE_CORE_INSTRUCTION_SET_H_
 #define HALITE_CORE_INSTRUCTION_SET_H_
 

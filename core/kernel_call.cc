@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -48,7 +49,8 @@ int64_t Operand::size() const {
 }
 
 Operand Operand::View(absl::Span<const int64_t> extents) const {
-  HALITE_CHECK(Size(extents) == size(), absl::StrCat("view ", ToString(extents), " of as many elements as ", size()));
+  HALITE_CHECK(Size(extents) == size(),
+               absl::StrCat("view ", ToString(extents), " of as many elements as ", size()));
   Operand result = *this;
   result.dims_.clear();
   int64_t stride = 1;
@@ -181,63 +183,100 @@ absl::Status KernelCall::Run(ExecutionContext& context) {
     Storage& storage = argument.array->storage();
     if (argument.must_not_be_cleared && storage.cleared()) return ClearedError(argument);
     HALITE_RETURN_IF_ERROR(storage.Prepare(Device::kCpu, argument.access()));
-    argument.buffer.host = reinterpret_cast<uint8_t*>(
-        storage.host() + (argument.array->offset() + argument.offset) * argument.buffer.type.bytes());
+    argument.buffer.host =
+        reinterpret_cast<uint8_t*>(storage.host() + (argument.array->offset() + argument.offset) *
+                                                        argument.buffer.type.bytes());
   }
   if (const int code = kernel_->argv(args_.data()); code != 0) return Failure(context, code);
   return absl::OkStatus();
 }
 
+namespace {
+
+// The memory of a GPU from element `offset` of a storage on, as a one-dimensional buffer. OpenCL's
+// kernels take only parts that begin at multiples of kOpenclAlignment, so others pass through a
+// block of their own (OpenCL serves tests: its speed does not matter).
+class DevicePart {
+ public:
+  DevicePart(ExecutionContext& context, const Storage& storage, int64_t offset)
+      : context_(context),
+        whole_dim_(0, static_cast<int32_t>(storage.elements()), 1),
+        dim_(static_cast<int32_t>(offset), static_cast<int32_t>(storage.elements() - offset), 1) {
+    whole_.type = HalideType(storage.dtype());
+    whole_.dimensions = 1;
+    whole_.dim = &whole_dim_;
+    whole_.device = storage.device_handle();
+    whole_.device_interface = HalideInterface(context.device());
+    part_ = whole_;
+    part_.dim = &dim_;
+    if (offset == 0) return;
+    part_.device = 0;
+    part_.device_interface = nullptr;
+    is_crop_ = halide_device_crop(&context_, &whole_, &part_) == 0;
+    const int64_t byte = offset * SizeOf(storage.dtype());
+    if (context.device() == Device::kOpencl && byte % kOpenclAlignment != 0) {
+      copy_ = part_;
+      copy_.device = 0;
+      copy_.device_interface = nullptr;
+      is_copied_ = is_crop_ && Copy(part_, copy_);
+    }
+  }
+  ~DevicePart() {
+    if (is_copied_) halide_device_free(&context_, &copy_);
+    if (is_crop_) halide_device_release_crop(&context_, &part_);
+  }
+  DevicePart(const DevicePart&) = delete;
+  DevicePart& operator=(const DevicePart&) = delete;
+
+  bool ok() const { return part_.device != 0 && (copy_.dim == nullptr || is_copied_); }
+  uint64_t handle() const { return is_copied_ ? copy_.device : part_.device; }
+  // After the kernel has written.
+  bool WriteBack() { return !is_copied_ || Copy(copy_, part_); }
+
+ private:
+  static constexpr int64_t kOpenclAlignment = 128;
+
+  bool Copy(halide_buffer_t& from, halide_buffer_t& to) {
+    from.set_device_dirty(true);
+    const bool done =
+        halide_buffer_copy(&context_, &from, HalideInterface(context_.device()), &to) == 0;
+    from.flags = 0;
+    to.flags = 0;
+    return done;
+  }
+
+  ExecutionContext& context_;
+  halide_dimension_t whole_dim_, dim_;
+  halide_buffer_t whole_ = {}, part_ = {}, copy_ = {};
+  bool is_crop_ = false, is_copied_ = false;
+};
+
+}  // namespace
+
 absl::Status KernelCall::RunOnGpu(ExecutionContext& context) {
-  const halide_device_interface_t* interface = HalideInterface(context.device());
-  absl::Status status;
   for (BufferArgument& argument : buffers_) {
     Storage& storage = argument.array->storage();
     if (argument.must_not_be_cleared && storage.cleared()) return ClearedError(argument);
     HALITE_RETURN_IF_ERROR(storage.Prepare(context.device(), argument.access()));
   }
-  // Device buffers are crops of the storage's one-dimensional buffer.
-  absl::InlinedVector<halide_buffer_t*, 8> crops;
+  std::deque<DevicePart> parts;
   for (BufferArgument& argument : buffers_) {
-    Storage& storage = argument.array->storage();
-    halide_buffer_t& buffer = argument.buffer;
-    buffer.host = nullptr;
-    buffer.device = storage.device_handle();
-    buffer.device_interface = interface;
-    buffer.flags = 0;
-    const int64_t offset = argument.array->offset() + argument.offset;
-    if (offset == 0) continue;
-    halide_dimension_t whole(0, static_cast<int32_t>(storage.elements()), 1);
-    halide_buffer_t source = buffer;
-    source.dimensions = 1;
-    source.dim = &whole;
-    halide_dimension_t rest(static_cast<int32_t>(offset),
-                            static_cast<int32_t>(storage.elements() - offset), 1);
-    halide_buffer_t crop = source;
-    crop.dim = &rest;
-    crop.device = 0;
-    crop.device_interface = nullptr;
-    if (halide_device_crop(&context, &source, &crop) != 0) {
-      status = Failure(context, -1);
-      break;
-    }
-    buffer.device = crop.device;
-    buffer.device_interface = crop.device_interface;
-    crops.push_back(&buffer);
-  }
-  if (status.ok()) {
-    if (const int code = kernel_->argv(args_.data()); code != 0) status = Failure(context, code);
-  }
-  for (halide_buffer_t* crop : crops) {
-    crop->flags = 0;
-    halide_device_release_crop(&context, crop);
-  }
-  for (BufferArgument& argument : buffers_) {
-    argument.buffer.device = 0;
-    argument.buffer.device_interface = nullptr;
+    const DevicePart& part = parts.emplace_back(context, argument.array->storage(),
+                                                argument.array->offset() + argument.offset);
+    if (!part.ok()) return Failure(context, -1);
+    argument.buffer.host = nullptr;
+    argument.buffer.device = part.handle();
+    argument.buffer.device_interface = HalideInterface(context.device());
     argument.buffer.flags = 0;
   }
-  return status;
+  int code = kernel_->argv(args_.data());
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    if (code == 0 && buffers_[i].is_output && !parts[i].WriteBack()) code = -1;
+    buffers_[i].buffer.device = 0;
+    buffers_[i].buffer.device_interface = nullptr;
+    buffers_[i].buffer.flags = 0;
+  }
+  return code == 0 ? absl::OkStatus() : Failure(context, code);
 }
 
 absl::Status KernelCall::Failure(const ExecutionContext& context, int code) const {
@@ -250,9 +289,9 @@ absl::Status KernelCall::Failure(const ExecutionContext& context, int code) cons
 }
 
 absl::Status KernelCall::ClearedError(const BufferArgument& argument) const {
-  return absl::FailedPreconditionError(
-      absl::StrCat(kernel_->metadata->name, ": data ", ToString(argument.array->shape()),
-                   " that the gradient reads was cleared: run Forward again, without clear_buffer"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      kernel_->metadata->name, ": data ", ToString(argument.array->shape()),
+      " that the gradient reads was cleared: run Forward again, without clear_buffer"));
 }
 
 std::vector<const NdArray*> KernelCall::reads() const {

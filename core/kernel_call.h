@@ -111,10 +111,10 @@ class KernelCall {
     NdArray* array;
     int64_t offset;  // in elements, from the array's first
     bool is_output;
-    bool accumulates;                    // constant value of accumulate_<name>
-    const bool* accumulates_at_run;      // or where it stands
+    bool accumulates;                // constant value of accumulate_<name>
+    const bool* accumulates_at_run;  // or where it stands
     bool must_not_be_cleared;
-    bool is_part;                        // does not cover the whole array
+    bool is_part;  // does not cover the whole array
     halide_buffer_t buffer;
     halide_dimension_t dims[kMaxRank];
   };

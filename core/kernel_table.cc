@@ -33,6 +33,7 @@ std::vector<std::string> KernelNames() {
 extern "C" void halide_register_argv_and_metadata(int (*argv)(void**),
                                                   const halide_filter_metadata_t* metadata,
                                                   const char* const* /*extra_key_value_pairs*/) {
-  const bool is_new = halite::Table().emplace(metadata->name, halite::Kernel{argv, metadata}).second;
+  const bool is_new =
+      halite::Table().emplace(metadata->name, halite::Kernel{argv, metadata}).second;
   HALITE_CHECK(is_new, std::string("kernel ") + metadata->name + " is linked twice");
 }

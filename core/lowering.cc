@@ -14,8 +14,7 @@ using internal::FunctionNode;
 absl::Status Program::Run(ExecutionContext& context) {
   for (Accumulation& accumulation : accumulations_) {
     const Storage& storage = accumulation.grad->storage();
-    accumulation.effective =
-        accumulation.planned && storage.has_value() && !storage.zeroing();
+    accumulation.effective = accumulation.planned && storage.has_value() && !storage.zeroing();
   }
   for (Instruction& instruction : instructions_) {
     HALITE_RETURN_IF_ERROR(instruction.call != nullptr ? instruction.call->Run(context)
@@ -30,15 +29,14 @@ absl::StatusOr<Program> Lowering::Forward(FunctionNode& node, bool in_place) {
   lowering.in_place_ = in_place;
   if (in_place) {
     lowering.program_.instructions_.push_back(
-        {nullptr, [from = &node.inputs[0]->arrays->data,
-                   to = &node.outputs[0]->data](ExecutionContext&) {
+        {nullptr,
+         [from = &node.inputs[0]->arrays->data, to = &node.outputs[0]->data](ExecutionContext&) {
            to->SwapMemory(*from);
            return absl::OkStatus();
          }});
   }
-  const bool empty = std::all_of(node.outputs.begin(), node.outputs.end(), [](const auto& output) {
-    return output->data.size() == 0;
-  });
+  const bool empty = std::all_of(node.outputs.begin(), node.outputs.end(),
+                                 [](const auto& output) { return output->data.size() == 0; });
   if (!empty) node.def.forward(lowering);
   HALITE_RETURN_IF_ERROR(lowering.status_);
   return std::move(lowering.program_);
@@ -52,8 +50,9 @@ absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
   lowering.output_grads_ = output_grads;
   if (node.def.gradient == Gradient::kNone) {
     return absl::UnimplementedError(
-        absl::StrCat(node.def.name, ": a gradient was asked for, it has none: inputs with "
-                                    "need_grad = false (or Unlinked) needed"));
+        absl::StrCat(node.def.name,
+                     ": a gradient was asked for, it has none: inputs with "
+                     "need_grad = false (or Unlinked) needed"));
   }
   bool empty = node.def.gradient == Gradient::kZero;
   for (const auto& output : node.outputs) empty = empty || output->data.size() == 0;
@@ -199,8 +198,8 @@ void Lowering::Alias() {
 void Lowering::DrawRandomNumbers(int64_t count, int64_t seed) {
   internal::RandomDraw* draw = &node_.random;
   program_.instructions_.push_back(
-      {nullptr, [draw, count, seed, own = RandomGenerator(static_cast<uint64_t>(seed))](
-                    ExecutionContext&) mutable {
+      {nullptr, [draw, count, seed,
+                 own = RandomGenerator(static_cast<uint64_t>(seed))](ExecutionContext&) mutable {
          const RandomState begin = seed < 0 ? ReserveRandomNumbers(count) : own.Reserve(count);
          draw->seed_low = static_cast<uint32_t>(begin.seed);
          draw->seed_high = static_cast<uint32_t>(begin.seed >> 32);

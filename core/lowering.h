@@ -133,7 +133,7 @@ class Lowering {
   const bool is_backward_;
   bool in_place_ = false;
   std::vector<GradientInput> gradients_;
-  std::vector<NdArray*> output_grads_;  // where dy stands
+  std::vector<NdArray*> output_grads_;   // where dy stands
   std::vector<const bool*> accumulate_;  // by input
   Program program_;
   absl::Status status_;

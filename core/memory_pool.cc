@@ -22,8 +22,8 @@ int& ClassInFront(void* block) {
 
 // A Halide buffer over `bytes` bytes of a GPU.
 struct DeviceBytes {
-  explicit DeviceBytes(size_t bytes) : dim(0, static_cast<int32_t>(bytes / 64), 1) {
-    buffer.type = halide_type_t(halide_type_uint, 64, 8);  // 64 bytes an element
+  explicit DeviceBytes(size_t bytes) : dim(0, static_cast<int32_t>(bytes / 8), 1) {
+    buffer.type = halide_type_t(halide_type_uint, 64, 1);
     buffer.dimensions = 1;
     buffer.dim = &dim;
   }
@@ -95,7 +95,8 @@ absl::StatusOr<void*> MemoryPool::Allocate(size_t bytes) {
     statistics_.bytes_cached -= rounded;
   } else {
     const auto over_ceiling = [&] {
-      return ceiling_ != 0 && statistics_.bytes_in_use + statistics_.bytes_cached + rounded > ceiling_;
+      return ceiling_ != 0 &&
+             statistics_.bytes_in_use + statistics_.bytes_cached + rounded > ceiling_;
     };
     if (over_ceiling()) ReleaseCachedLocked();
     if (!over_ceiling()) {
@@ -107,10 +108,9 @@ absl::StatusOr<void*> MemoryPool::Allocate(size_t bytes) {
       ++statistics_.system_allocations;
     }
     if (block == nullptr) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("memory pool (", Name(device_), "): ", bytes, " bytes asked, ",
-                       statistics_.bytes_in_use, " in use, ceiling ", ceiling_,
-                       ": more memory or a smaller batch needed"));
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "memory pool (", Name(device_), "): ", bytes, " bytes asked, ", statistics_.bytes_in_use,
+          " in use, ceiling ", ceiling_, ": more memory or a smaller batch needed"));
     }
   }
   statistics_.bytes_in_use += rounded;

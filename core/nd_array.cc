@@ -82,8 +82,9 @@ absl::Status NdArray::CopyFrom(const NdArray& from) {
     return absl::InvalidArgumentError(absl::StrCat("CopyFrom: ", ToString(from.shape()), " into ",
                                                    ToString(shape()), ": equal sizes needed"));
   }
-  HALITE_ASSIGN_OR_RETURN(const std::byte* source, from.Access(from.dtype(), halite::Access::kRead));
-  HALITE_ASSIGN_OR_RETURN(std::byte* target, Access(dtype(), halite::Access::kWrite));
+  HALITE_ASSIGN_OR_RETURN(const std::byte* source,
+                          from.Access(from.dtype(), halite::Access::kRead));
+  HALITE_ASSIGN_OR_RETURN(std::byte * target, Access(dtype(), halite::Access::kWrite));
   VisitDType(from.dtype(), [&](auto* from_type) {
     using From = std::remove_pointer_t<decltype(from_type)>;
     VisitDType(dtype(), [&](auto* to_type) {

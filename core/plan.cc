@@ -194,8 +194,8 @@ absl::Status Plan::Run(const FunctionHook& pre_hook, const FunctionHook& post_ho
     for (NdArray* grad : step.zero) grad->Zero();
     ExecutionContext& context = contexts[static_cast<int>(step.function->context.device)];
     if (absl::Status status = step.program.Run(context); !status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat(status.message(), " (in ", step.function->DebugString(), ")"));
+      return absl::Status(status.code(), absl::StrCat(status.message(), " (in ",
+                                                      step.function->DebugString(), ")"));
     }
     if (post_hook) post_hook(Function(step.function.get()));
     for (NdArray* array : step.clear) array->Clear();

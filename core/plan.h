@@ -31,7 +31,8 @@ class Plan {
   // The gradients of everything that `target` depends on and that needs one, starting from seed()
   // or from the gradient stored in the target.
   static absl::StatusOr<std::unique_ptr<Plan>> MakeBackward(const Variable& target,
-                                                            Clearing clearing, bool use_stored_grad);
+                                                            Clearing clearing,
+                                                            bool use_stored_grad);
 
   // False if the graph has changed since, or other options are asked for.
   bool IsCurrent(Clearing clearing, bool use_stored_grad) const;

@@ -19,19 +19,19 @@ namespace halite::internal {
 }  // namespace halite::internal
 
 // Aborts unless `condition` holds; the second argument says what went wrong.
-#define HALITE_CHECK(condition, detail)                                            \
-  do {                                                                             \
-    if (!(condition)) {                                                            \
-      ::halite::internal::CheckFailed(__FILE__, __LINE__, #condition, (detail));   \
-    }                                                                              \
+#define HALITE_CHECK(condition, detail)                                          \
+  do {                                                                           \
+    if (!(condition)) {                                                          \
+      ::halite::internal::CheckFailed(__FILE__, __LINE__, #condition, (detail)); \
+    }                                                                            \
   } while (false)
 
 // Returns the status from the enclosing function if it is an error.
-#define HALITE_RETURN_IF_ERROR(expression)                                 \
-  do {                                                                     \
+#define HALITE_RETURN_IF_ERROR(expression)                                  \
+  do {                                                                      \
     if (absl::Status halite_status_ = (expression); !halite_status_.ok()) { \
-      return halite_status_;                                               \
-    }                                                                      \
+      return halite_status_;                                                \
+    }                                                                       \
   } while (false)
 
 #define HALITE_CONCAT_INNER_(a, b) a##b
@@ -39,11 +39,11 @@ namespace halite::internal {
 
 // Declares or assigns `target` from a StatusOr, or returns its error. Expands into several
 // statements.
-#define HALITE_ASSIGN_OR_RETURN(target, expression)                    \
-  auto HALITE_CONCAT_(halite_result_, __LINE__) = (expression);        \
-  if (!HALITE_CONCAT_(halite_result_, __LINE__).ok()) {                \
-    return HALITE_CONCAT_(halite_result_, __LINE__).status();          \
-  }                                                                    \
+#define HALITE_ASSIGN_OR_RETURN(target, expression)             \
+  auto HALITE_CONCAT_(halite_result_, __LINE__) = (expression); \
+  if (!HALITE_CONCAT_(halite_result_, __LINE__).ok()) {         \
+    return HALITE_CONCAT_(halite_result_, __LINE__).status();   \
+  }                                                             \
   target = *std::move(HALITE_CONCAT_(halite_result_, __LINE__))
 
 #endif  // HALITE_CORE_STATUS_H_

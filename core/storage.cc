@@ -122,7 +122,8 @@ absl::Status Storage::PerformFill(Device device) {
   int32_t as_int = static_cast<int32_t>(value);
   void* scalar = dtype_ == DType::kInt32 ? static_cast<void*>(&as_int) : &as_float;
   void* args[] = {&user_context, scalar, &y.buffer};
-  if (kernel->argv(args) != 0) return absl::InternalError(absl::StrCat("fill: ", context.error_text()));
+  if (kernel->argv(args) != 0)
+    return absl::InternalError(absl::StrCat("fill: ", context.error_text()));
   return absl::OkStatus();
 }
 

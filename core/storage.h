@@ -41,9 +41,9 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  // Makes the copy on `device` ready for `access`: allocates, performs a pending fill, moves data if
-  // the valid copy is elsewhere. After kWrite and kUpdate only that copy is valid. A storage never
-  // written reads as zeros.
+  // Makes the copy on `device` ready for `access`: allocates, performs a pending fill, moves data
+  // if the valid copy is elsewhere. After kWrite and kUpdate only that copy is valid. A storage
+  // never written reads as zeros.
   absl::Status Prepare(Device device, Access access) {
     if (access == Access::kRead && (valid_ & Bit(device)) != 0) return absl::OkStatus();
     if (access != Access::kRead && valid_ == Bit(device)) {

@@ -34,8 +34,7 @@ Variable::Variable(const Shape& shape, bool need_grad, DType dtype)
     : Variable(NdArray(shape, dtype), need_grad) {}
 
 Variable::Variable(NdArray data, bool need_grad)
-    : node_(std::make_shared<VariableNode>(
-          std::make_shared<Arrays>(data.shape(), data.dtype()))) {
+    : node_(std::make_shared<VariableNode>(std::make_shared<Arrays>(data.shape(), data.dtype()))) {
   node_->need_grad_flag = need_grad;
   node_->status = data.status();
   node_->arrays->data = std::move(data);
@@ -152,15 +151,14 @@ absl::Status Variable::Backward(const BackwardOptions& options) const {
   const Plan::Clearing clearing{options.clear_buffer, false};
   std::unique_ptr<Plan>& plan = node_->backward_plan;
   if (plan == nullptr || !plan->IsCurrent(clearing, options.use_stored_grad)) {
-    HALITE_ASSIGN_OR_RETURN(plan,
-                            Plan::MakeBackward(*this, clearing, options.use_stored_grad));
+    HALITE_ASSIGN_OR_RETURN(plan, Plan::MakeBackward(*this, clearing, options.use_stored_grad));
   }
   if (!options.use_stored_grad) {
     if (options.grad_array.has_value()) {
       if (options.grad_array->shape() != shape() || options.grad_array->dtype() != dtype()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            "Backward: grad_array ", ToString(options.grad_array->shape()), " for a variable ",
-            ToString(shape()), ": equal shapes and types needed"));
+        return absl::InvalidArgumentError(
+            absl::StrCat("Backward: grad_array ", ToString(options.grad_array->shape()),
+                         " for a variable ", ToString(shape()), ": equal shapes and types needed"));
       }
       plan->seed().Alias(*options.grad_array);
     } else {

@@ -11,7 +11,8 @@
 
 namespace halite {
 
-// Runs of adjacent axes among `reduced` (one flag an axis): first and last of each, innermost first.
+// Runs of adjacent axes among `reduced` (one flag an axis): first and last of each, innermost
+// first.
 std::vector<std::pair<int, int>> AxisRuns(const std::vector<bool>& reduced);
 
 // y := (y accumulates ? y : 0) + scale * sum of x over the axes flagged in `reduced`. x has shape

@@ -39,7 +39,7 @@ INSTRUCTION_SETS = {
 
 _GPU_TARGETS = {
     "cuda": "x86-64-linux-cuda-cuda_capability_80",
-    "opencl": "x86-64-linux-opencl",
+    "opencl": "x86-64-linux-opencl-cl_doubles",
 }
 
 # float64 serves gradient checks and the rare user: two instruction sets suffice.
@@ -252,6 +252,13 @@ def _kernel_library(name, generators, kernels, dtypes, backends, sets, visibilit
                 parts.append(part)
     cc_library(name = name, deps = parts, testonly = testonly, visibility = visibility)
 
+def unless_inference_only(deps):
+    """Kernels that only Backward calls: none with --//core:inference_only=yes."""
+    return select({
+        str(Label("//core:is_inference_only")): [],
+        "//conditions:default": deps,
+    })
+
 def halide_kernels(
         name,
         generators,
@@ -286,25 +293,19 @@ def halide_kernels(
                 testonly = testonly,
                 visibility = ["//visibility:private"],
             )
-    inference_only = str(Label("//core:is_inference_only"))
-    without_cuda = str(Label("//core:is_without_cuda"))
     cc_library(
         name = name + "_kernels",
-        deps = [name + "_forward_kernels"] + select({
-            inference_only: [],
-            "//conditions:default": [name + "_gradient_kernels"],
-        }) + select({
-            without_cuda: [],
+        deps = [name + "_forward_kernels"] +
+               unless_inference_only([name + "_gradient_kernels"]) + select({
+            str(Label("//core:is_without_cuda")): [],
             "//conditions:default": [name + "_cuda_kernels"],
         }),
         visibility = visibility,
     )
     cc_library(
         name = name + "_cuda_kernels",
-        deps = [name + "_forward_kernels_cuda"] + select({
-            inference_only: [],
-            "//conditions:default": [name + "_gradient_kernels_cuda"],
-        }),
+        deps = [name + "_forward_kernels_cuda"] +
+               unless_inference_only([name + "_gradient_kernels_cuda"]),
         visibility = ["//visibility:private"],
     )
     cc_library(

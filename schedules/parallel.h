@@ -51,10 +51,17 @@ inline void ScheduleRowsGpu(Halide::Stage stage, const std::vector<Halide::VarOr
   constexpr int kThreads = 256;
   const bool r = loops[0].is_rvar;
   const Halide::VarOrRVar block("block", r), thread("thread", r);
-  stage
-      .split(FuseAll(stage, loops), block, thread, kThreads, Halide::TailStrategy::GuardWithIf)
+  stage.split(FuseAll(stage, loops), block, thread, kThreads, Halide::TailStrategy::GuardWithIf)
       .gpu_blocks(block)
       .gpu_threads(thread);
+}
+
+// A Func defined as undef and then by an update over [0, extents): on a GPU the first definition,
+// which stores nothing, must not stay on the host either.
+inline void ScheduleUpdateGpu(Halide::Func f, const std::vector<Halide::Var>& vars,
+                              const std::vector<Halide::VarOrRVar>& loops) {
+  ScheduleRowsGpu(f, std::vector<Halide::VarOrRVar>(vars.begin(), vars.end()));
+  ScheduleRowsGpu(f.update(), loops);
 }
 
 }  // namespace halite

@@ -42,7 +42,8 @@ class PointwiseGenerator : public OpGenerator<Derived> {
   void AddInputsOf(const Expr& expression, const std::vector<std::string>& names, int rank) {
     for (const std::string& name : names) {
       if (Internal::expr_uses_var(expression, name)) {
-        inputs_.emplace_back(name, this->template add_input<Halide::Buffer<>>(name, this->dtype, rank));
+        inputs_.emplace_back(name,
+                             this->template add_input<Halide::Buffer<>>(name, this->dtype, rank));
       }
     }
   }
@@ -129,7 +130,7 @@ class GradientGenerator : public PointwiseGenerator<Derived> {
     std::vector<VarOrRVar> loops;
     for (int d = 0; d < rank; ++d) loops.emplace_back(out.r[d]);
     if (this->get_target().has_gpu_feature()) {
-      ScheduleRowsGpu(out.dx.update(), loops);
+      ScheduleUpdateGpu(out.dx, out.vars, loops);
     } else {
       ScheduleRowsCpu(out.dx.update(), loops, extents[0],
                       this->get_target().natural_vector_size(this->dtype));
@@ -216,8 +217,7 @@ class BinaryGrad : public GradientGenerator<BinaryGrad> {
     std::vector<Var> i = {Var("i0"), Var("i1"), Var("i2"), Var("i3")};
     const std::vector<Expr> at(i.begin(), i.end());
     Func gradient("gradient");
-    gradient(i) =
-        cast(dtype, gradient_(At("x0", at), At("x1", at), At("y", at), At("dy", at)));
+    gradient(i) = cast(dtype, gradient_(At("x0", at), At("x1", at), At("y", at), At("dy", at)));
     ConstrainInputs(kBroadcastRank, true);
     Expr dense = cast<bool>(true);
     for (auto& [name, buffer] : inputs_) dense = dense && buffer->dim(0).stride() == 1;

@@ -15,6 +15,7 @@
 namespace halite {
 
 struct Accumulated {
+  std::vector<Halide::Var> vars;  // of the pure definition, which stores nothing
   Halide::RDom r;
   Halide::Func dx;
   Halide::Expr accumulate;
@@ -23,7 +24,6 @@ struct Accumulated {
   Accumulated(const std::string& name, const Halide::Func& value,
               const std::vector<Halide::Expr>& extents, Halide::Expr accumulate_in)
       : dx(name), accumulate(accumulate_in) {
-    std::vector<Halide::Var> vars;
     Halide::Region region;
     for (size_t d = 0; d < extents.size(); ++d) {
       vars.emplace_back("i" + std::to_string(d));

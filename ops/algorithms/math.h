@@ -76,8 +76,13 @@ inline Expr NanBits(const Expr& x) {
   return BitsLike(x, IsDouble(x) ? 0x7ff8000000000000u : 0x7fc00000u);
 }
 
-// sum_k c[k] x^k by Horner's rule.
+// sum_k c[k] x^k by Horner's rule on even and odd powers: half the latency.
 inline Expr Polynomial(const Expr& x, const std::vector<double>& c) {
+  if (c.size() >= 7) {
+    std::vector<double> parts[2];
+    for (size_t k = 0; k < c.size(); ++k) parts[k % 2].push_back(c[k]);
+    return Polynomial(x * x, parts[1]) * x + Polynomial(x * x, parts[0]);
+  }
   Expr sum = Like(x, c.back());
   for (size_t k = c.size() - 1; k-- > 0;) sum = sum * x + Like(x, c[k]);
   return sum;
@@ -124,6 +129,10 @@ inline Expr AtMost(const Expr& x, double high) {
   return Select(Less(Like(x, high), x), Like(x, high), x);
 }
 
+// Below this e^x rounds to 0, above the other it is infinite.
+inline double ExpLowest(const Expr& x) { return IsDouble(x) ? -746 : -104; }
+inline double ExpHighest(const Expr& x) { return IsDouble(x) ? 710 : 89; }
+
 // n = round(x) for |x| < 2^22 (2^51): as a float, and in the low bits of an integer (two's
 // complement; higher bits are set). Adding 1.5 * 2^23 (2^52) leaves no bits for the fraction.
 struct Rounded {
@@ -143,37 +152,43 @@ inline Expr PowerOfTwo(const Expr& x, const Expr& n) {
 
 constexpr double kLog2E = 1.4426950408889634;
 
-// e^r for |r| <= ln 2, within 2^-26 (float64 2^-56) before rounding.
-inline Expr ExpPolynomial(const Expr& r) {
+// (e^r - 1) / r for |r| <= ln 2 / 2, within 2^-26 (float64 2^-56) before rounding.
+inline Expr ExpSlope(const Expr& r) {
   if (IsDouble(r)) {
-    return Polynomial(r, {1, 1, 0.49999999999999928, 0.16666666666666941, 0.04166666666670201,
-                          0.0083333333332688183, 0.0013888888883583447, 0.00019841269893778348,
-                          2.4801590827587581e-5, 2.7557300241343681e-6, 2.755615843887546e-7,
-                          2.5055110950594484e-8, 2.1062306653810626e-9, 1.5930067680606192e-10});
+    return Polynomial(r, {1, 0.50000000000000107, 0.1666666666666641, 0.041666666666529188,
+                          0.0083333333334956279, 0.0013888888943922712, 0.00019841269504755847,
+                          2.4801492762711463e-5, 2.7557587351082045e-6, 2.7630378652221425e-7,
+                          2.4999962437975198e-8});
   }
-  return Polynomial(r, {1, 1, 0.500000358, 0.166666166, 0.0416611694, 0.00833590887,
-                        0.00141061726, 0.000196440669});
+  return Polynomial(r, {1, 0.49999994, 0.166665167, 0.0416681021, 0.00836919248, 0.00138389028});
 }
+inline Expr ExpPolynomial(const Expr& r) { return ExpSlope(r) * r + Like(r, 1); }
 
-// e^(2 n ln 2 + r) = e^r 2^n 2^n. An even power of two splits into two equal factors, so results
-// from the denormals up to infinity need no extra scaling: the last product alone rounds.
+// e^x = e^r 2^n, n = round(x / ln 2). Multiples of the high part of ln 2 are exact.
+struct ReducedExp {
+  Expr r, n;  // n in the low bits of an integer
+  explicit ReducedExp(const Expr& x) {
+    const Rounded rounded(x * Like(x, kLog2E));
+    const Expr high = Like(x, IsDouble(x) ? 0.693147180559663 : 0.693145751953125);
+    const Expr low = Like(x, IsDouble(x) ? 2.8235290563031577e-13 : 1.428606765330187e-06);
+    r = StrictSub(x - rounded.value * high, rounded.value * low);
+    n = rounded.bits;
+  }
+};
+
+// e^r 2^n from below the denormals to infinity: by two powers of two, each of them normal; only
+// the last product rounds.
 inline Expr ScaledExp(const Expr& r, const Expr& n) {
-  const Expr scale = PowerOfTwo(r, n);
-  return StrictMul(StrictMul(ExpPolynomial(r), scale), scale);
+  const Expr half = n >> 1;
+  return StrictMul(StrictMul(ExpPolynomial(r), PowerOfTwo(r, half)), PowerOfTwo(r, n - half));
 }
 
-// e^x where |x| is at most the limits of Exp. Multiples of the high part of 2 ln 2 are exact.
-inline Expr LimitedExp(const Expr& x) {
-  const Rounded n(x * Like(x, kLog2E / 2));
-  const Expr high = Like(x, IsDouble(x) ? 1.3862943611197807 : 1.38629150390625);
-  const Expr low = Like(x, IsDouble(x) ? 1.0995846037416742e-13 : 2.857213530660374e-06);
-  return ScaledExp(StrictSub(x - n.value * high, n.value * low), n.bits);
+// e^-|x|, with a constant as the second power of two.
+inline Expr ExpOfNegative(const Expr& x) {
+  const ReducedExp e(AtLeast(NegativeAbsolute(x), ExpLowest(x)));
+  const Expr scale = PowerOfTwo(x, e.n + BitsLike(x, 64));
+  return StrictMul(StrictMul(ExpPolynomial(e.r), scale), Like(x, 0x1p-64));
 }
-
-// Below this e^x rounds to 0.
-inline double ExpLowest(const Expr& x) { return IsDouble(x) ? -746 : -104; }
-// e^x is infinite here.
-inline double ExpHighest(const Expr& x) { return IsDouble(x) ? 710 : 89; }
 
 // x = mantissa 2^exponent with mantissa in [sqrt(1/2), sqrt(2)), for 0 < x < infinity.
 struct Normalized {
@@ -192,14 +207,6 @@ struct Normalized {
                          Select(tiny, Like(x, bias + shift), Like(x, bias)));
   }
 };
-
-// x P(x^2) / Q(x^2) for |x| up to `limit`, where the function has become constant.
-inline Expr OddRational(const Expr& x, double limit, const std::vector<double>& p,
-                        const std::vector<double>& q) {
-  const Expr t = AtMost(AtLeast(x, -limit), limit);
-  const Expr z = t * t;
-  return StrictDiv(t * Polynomial(z, p), Polynomial(z, q));
-}
 
 // |x| = k pi/2 + r with |r| <= pi/4; k modulo 4 in the low bits of an integer.
 struct QuarterTurns {
@@ -278,7 +285,7 @@ inline Expr SinOfMagnitude(const Expr& x, int quarters) {
                                           2.0875700629888014e-9, -1.1358525275557887e-11}));
   } else {
     sine = StrictAdd(r, r * z * Polynomial(z, {-0.166666552, 0.00833218917, -0.000195182889}));
-    cosine = Polynomial(z, {1, -0.499998838, 0.0416557156, -0.00135910173});
+    cosine = Polynomial(z, {1, -0.5, 0.0416666456, -0.00138873095, 2.44323273e-5});
   }
   const Expr magnitude = Select((k & BitsLike(x, 1)) != BitsLike(x, 0), cosine, sine);
   const Expr sign = (k & BitsLike(x, 2)) << (x.type().bits() - 2);
@@ -306,9 +313,9 @@ inline HeadAndTail Log2(const Expr& a) {
   const Expr z = s * s, z_high = StrictMul(s_high, s_high);
   const Expr r =
       StrictAdd(s_low * (s_high + s),
-                z * z * Polynomial(z, {0.59999999999670982, 0.4285714300804257, 0.33333307539655081,
-                                       0.27274887146137366, 0.22981965976187508,
-                                       0.22091857846900639}));
+                z * z * Polynomial(z, {0.60000000000003385, 0.42857142855148871, 0.3333333377996607,
+                                       0.27272676543951847, 0.23080136291599404,
+                                       0.19885220043190174, 0.197945519559745}));
   const Expr t_high = Head(StrictAdd(StrictAdd(Like(a, 3), z_high), r));
   const Expr t_low = StrictSub(r, StrictSub(StrictSub(t_high, Like(a, 3)), z_high));
   const Expr u = StrictMul(s_high, t_high);
@@ -326,15 +333,15 @@ inline HeadAndTail Log2(const Expr& a) {
 inline Expr PowOfPositive(const Expr& a, const Expr& y) {
   constexpr double kLn2 = 0.69314718055994531;
   if (IsDouble(a)) {
-    // y log2(a) = high + low, and 2^(2 n + t) = e^(t ln 2) 2^(2 n).
+    // y log2(a) = high + low, and 2^(n + t) = e^(t ln 2) 2^n.
     const HeadAndTail log = Log2(a);
     const Expr y_high = Head(y), high = StrictMul(y_high, log.high);
     const Expr low =
         StrictAdd(StrictMul(StrictSub(y, y_high), log.high), StrictMul(y, log.low));
     const Expr sum = StrictAdd(high, low);
-    const Rounded n(AtMost(AtLeast(sum, -1080), 1030) * Like(a, 0.5));
-    const Expr t = StrictAdd(StrictSub(high, StrictAdd(n.value, n.value)), low);
-    return ScaledExp(AtMost(AtLeast(t, -1.01), 1.01) * Like(a, kLn2), n.bits);
+    const Rounded n(AtMost(AtLeast(sum, -1080), 1030));
+    const Expr t = StrictAdd(StrictSub(high, n.value), low);
+    return ScaledExp(AtMost(AtLeast(t, -0.51), 0.51) * Like(a, kLn2), n.bits);
   }
   const Normalized normalized(a);
   const Expr f = Halide::cast<double>(StrictSub(normalized.mantissa, Like(a, 1)));
@@ -344,8 +351,8 @@ inline Expr PowOfPositive(const Expr& a, const Expr& y) {
                          0.14285503919419638, -0.12410589042715041, 0.11021143601682101,
                          -0.10881180762330368, 0.10733907621501829, -0.059850507947426331});
   const Expr t = AtMost(AtLeast(Halide::cast<double>(y) * log, -104), 89);
-  const Rounded n(Halide::cast<float>(t) * Like(a, kLog2E / 2));
-  const Expr r = t - Halide::cast<double>(n.value) * Like(t, 2 * kLn2);
+  const Rounded n(Halide::cast<float>(t) * Like(a, kLog2E));
+  const Expr r = t - Halide::cast<double>(n.value) * Like(t, kLn2);
   return ScaledExp(Halide::cast<float>(r), n.bits);
 }
 
@@ -353,7 +360,8 @@ inline Expr PowOfPositive(const Expr& a, const Expr& y) {
 
 inline Expr Exp(const Expr& x) {
   using namespace internal;
-  return LimitedExp(AtMost(AtLeast(x, ExpLowest(x)), ExpHighest(x)));
+  const ReducedExp e(AtMost(AtLeast(x, ExpLowest(x)), ExpHighest(x)));
+  return ScaledExp(e.r, e.n);
 }
 
 inline Expr Log(const Expr& x) {
@@ -382,54 +390,55 @@ inline Expr Log(const Expr& x) {
   return Select(Less(Like(x, 0), x), Select(Less(x, Infinity(x)), y, x), limit);
 }
 
+// E / (E + 2), E = e^(2 |x|) - 1 = (e^r - 1) 2^n + (2^n - 1).
 inline Expr Tanh(const Expr& x) {
-  using internal::OddRational;
-  if (internal::IsDouble(x)) {
-    return OddRational(
-        x, 19.1,
-        {1, 0.15255679862420687, 0.0060877894461221533, 9.7943930902348193e-5,
-         7.4780597416478616e-7, 2.8744022582183763e-9, 5.5155053703209116e-12,
-         4.8745189769058957e-15, 1.6089047889990477e-18, 9.973083245331208e-23,
-         -2.6403390242921802e-27},
-        {1, 0.48589013195754015, 0.034717833431968992, 0.00085345811547384596,
-         9.3428928674061234e-6, 5.0467738057264186e-8, 1.3775490724280928e-10,
-         1.8224280310539303e-13, 1.0241692207868273e-16, 1.7234729812140301e-20});
-  }
-  return OddRational(x, 9.02, {1, 0.133797134, 0.0034940292, 2.05833948e-05, 1.33189575e-08},
-                     {1, 0.467130287, 0.0258710527, 0.000328308413, 7.76197139e-07});
+  using namespace internal;
+  const Expr a = Absolute(x);
+  const ReducedExp e(AtMost(a + a, IsDouble(x) ? 40 : 20));
+  const Expr scale = PowerOfTwo(x, e.n);
+  const Expr growth = ExpSlope(e.r) * e.r * scale + StrictSub(scale, Like(x, 1));
+  const Expr y = StrictDiv(growth, StrictAdd(growth, Like(x, 2)));
+  return FromBits(Bits(y) | (Bits(x) & SignMask(x)));
 }
 
+// q - 4/27 q^3, which is flat at q = 3/2 where it is 1: there an error of q does no harm.
+// q = 9/8 x + x P(x^2) / Q(x^2).
 inline Expr Erf(const Expr& x) {
-  using internal::OddRational;
-  if (internal::IsDouble(x)) {
-    return OddRational(
-        x, 5.93,
-        {1.1283791670955125, 0.22016115167574738, 0.066119541270716912, 0.0068889432591390194,
-         0.00085560374051539466, 5.6936818348435089e-5, 3.9000348253717578e-6,
-         1.6945671870918982e-7, 6.7591436719250018e-9, 1.7195704532138019e-10,
-         3.3364210131254469e-12, 2.2270707769615351e-14, 1.5715767127715928e-17},
-        {1, 0.52844607388706678, 0.13474560906841607, 0.02198528644761435, 0.0025645467305097959,
-         0.0002260741496403764, 1.5496958511289429e-5, 8.3492329547725678e-7,
-         3.515102336743579e-8, 1.1244377264501591e-9, 2.5491880088038703e-11,
-         3.3193046705197485e-13, 8.8521538223700245e-16});
+  using namespace internal;
+  const double limit = IsDouble(x) ? 5.93 : 3.95;
+  const Expr t = AtMost(AtLeast(x, -limit), limit), z = t * t;
+  Expr numerator, denominator;
+  if (IsDouble(x)) {
+    numerator = Polynomial(
+        z, {0.0033791670955125057, -0.16245117818663273, -0.019605599040327764,
+            -0.0026858264045679683, -0.00017879105383142269, -1.1214369846418097e-5,
+            -4.2487403241810727e-7, -1.3326423696063247e-8, -2.4729399320745872e-10,
+            -2.4927355705051072e-12});
+    denominator = Polynomial(
+        z, {1, 0.24598199169076868, 0.03549550565465297, 0.0034930455084719123,
+            0.00024836270596366328, 1.3104781820524539e-5, 5.1106221786197509e-7,
+            1.4262421647124239e-8, 2.6277526903643506e-10, 2.3077703780831864e-12});
+  } else {
+    numerator = Polynomial(
+        z, {0.00337916554, -0.16250009, -0.0172759896, -0.0012584101, -5.06681141e-5});
+    denominator =
+        Polynomial(z, {1, 0.231494164, 0.0249017292, 0.00154773756, 4.94356229e-5});
   }
-  return OddRational(x, 3.9,
-                     {1.12837915, 0.189667125, 0.0526681145, 0.00373835819, 0.000285062319,
-                      2.06646804e-06},
-                     {1, 0.501420894, 0.113819075, 0.0149142996, 0.00115737894, 3.82699751e-05});
+  const Expr q = t * Like(x, 1.125) + StrictDiv(t * numerator, denominator);
+  return StrictSub(q, q * (q * q * Like(x, 4.0 / 27)));
 }
 
 // 1 / (1 + e^-x), as e^x / (1 + e^x) for x < 0: small results keep their digits.
 inline Expr Sigmoid(const Expr& x) {
   using namespace internal;
-  const Expr e = LimitedExp(AtLeast(NegativeAbsolute(x), ExpLowest(x))), one = Like(x, 1);
+  const Expr e = ExpOfNegative(x), one = Like(x, 1);
   return StrictDiv(Select(Less(x, Like(x, 0)), e, one), StrictAdd(e, one));
 }
 
 // log(1 + e^x) = max(x, 0) + log(1 + t), t = e^-|x| in [0, 1].
 inline Expr Softplus(const Expr& x) {
   using namespace internal;
-  const Expr t = LimitedExp(AtLeast(NegativeAbsolute(x), ExpLowest(x)));
+  const Expr t = ExpOfNegative(x);
   Expr log1p;
   if (IsDouble(x)) {
     // 2 atanh(w / 2), w = 2 t / (2 + t).

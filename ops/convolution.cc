@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "halite/ops/convolution.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "halite/core/lowering.h"
+#include "halite/core/status.h"
+#include "halite/ops/reduce_sum.h"
+
+namespace halite {
+namespace {
+
+constexpr int kMaxSpatial = 3;
+
+// One spatial axis.
+struct Axis {
+  int64_t in = 1, taps = 1, out = 1;
+  int64_t pad = 0, stride = 1, dilation = 1;
+};
+
+// The extents of one convolution: one to three spatial axes, outermost first.
+struct Sizes {
+  std::vector<Axis> axes;
+  int64_t batch, in_channels, out_channels, group;
+
+  // REQUIRES: ranks and lists fit (see InferConvolution).
+  Sizes(const Shape& x, const Shape& w, const ConvolutionOptions& options) {
+    const int base = options.base_axis;
+    batch = Size(absl::MakeConstSpan(x).subspan(0, base));
+    in_channels = x[base];
+    out_channels = w[0];
+    group = options.group;
+    for (size_t d = 0; d + 2 < w.size(); ++d) {
+      Axis axis;
+      axis.in = x[base + 1 + d];
+      axis.taps = w[2 + d];
+      if (!options.pad.empty()) axis.pad = options.pad[d];
+      if (!options.stride.empty()) axis.stride = options.stride[d];
+      if (!options.dilation.empty()) axis.dilation = options.dilation[d];
+      const int64_t span = axis.in + 2 * axis.pad - axis.dilation * (axis.taps - 1) - 1;
+      axis.out = span < 0 ? 0 : span / axis.stride + 1;
+      axes.push_back(axis);
+    }
+  }
+  explicit Sizes(const Lowering& l)
+      : Sizes(l.x_shape(0), l.x_shape(1), l.options<ConvolutionOptions>()) {}
+
+  // Axis x, y or z (0, 1, 2) of the kernels.
+  Axis of(int d) const {
+    return d < static_cast<int>(axes.size()) ? axes[axes.size() - 1 - d] : Axis();
+  }
+  bool is_depthwise() const { return group > 1 && group == in_channels; }
+};
+
+absl::Status InferConvolution(Inference& in) {
+  const auto& options = in.options<ConvolutionOptions>();
+  const int base = options.base_axis;
+  const int spatial = in.rank(0) - base - 1;
+  if (base < 0 || spatial < 1 || spatial > kMaxSpatial) {
+    return in.Error(absl::StrCat("x ", ToString(in.shape(0)), " and base_axis ", base),
+                    "1 to 3 axes behind the channels");
+  }
+  if (in.rank(1) != spatial + 2) {
+    return in.ShapeError(absl::StrCat("w of rank ", spatial + 2));
+  }
+  for (const auto* list : {&options.pad, &options.stride, &options.dilation}) {
+    if (!list->empty() && static_cast<int>(list->size()) != spatial) {
+      return in.Error(
+          absl::StrCat("pad ", ToString(options.pad), ", stride ", ToString(options.stride),
+                       ", dilation ", ToString(options.dilation)),
+          absl::StrCat("lists of ", spatial, " entries or none"));
+    }
+    const int64_t least = list == &options.pad ? 0 : 1;
+    if (std::any_of(list->begin(), list->end(), [&](int64_t v) { return v < least; })) {
+      return in.Error(
+          absl::StrCat("pad ", ToString(options.pad), ", stride ", ToString(options.stride),
+                       ", dilation ", ToString(options.dilation)),
+          "pad of at least 0, stride and dilation of at least 1");
+    }
+  }
+  const Sizes sizes(in.shape(0), in.shape(1), options);
+  if (sizes.group < 1 || sizes.in_channels % sizes.group != 0 ||
+      sizes.out_channels % sizes.group != 0) {
+    return in.Error(absl::StrCat(sizes.in_channels, " input and ", sizes.out_channels,
+                                 " output channels in ", sizes.group, " groups"),
+                    "multiples of the number of groups");
+  }
+  if (in.shape(1)[1] * sizes.group != sizes.in_channels) {
+    return in.ShapeError(
+        absl::StrCat("w with ", sizes.in_channels / sizes.group, " input channels"));
+  }
+  if (in.given(2) && in.shape(2) != Shape{sizes.out_channels}) {
+    return in.ShapeError(absl::StrCat("b of shape [", sizes.out_channels, "]"));
+  }
+  Shape shape(in.shape(0).begin(), in.shape(0).begin() + base);
+  shape.push_back(sizes.out_channels);
+  for (const Axis& axis : sizes.axes) {
+    if (axis.taps < 1) return in.ShapeError("w with at least one tap on each axis");
+    if (axis.out < 1 && axis.in > 0) return in.ShapeError("kernels that fit in the padded input");
+    shape.push_back(axis.out);
+  }
+  in.AddOutput(shape);
+  return absl::OkStatus();
+}
+
+// The arrays as kernels see them.
+struct Operands {
+  explicit Operands(const Lowering& l) : sizes(l) {}
+
+  Operand Input(const Operand& x) const {
+    return x.View({sizes.of(0).in, sizes.of(1).in, sizes.of(2).in, sizes.in_channels, sizes.batch});
+  }
+  Operand Output(const Operand& y) const {
+    return y.View(
+        {sizes.of(0).out, sizes.of(1).out, sizes.of(2).out, sizes.out_channels, sizes.batch});
+  }
+  Operand Weights(const Operand& w) const {
+    const int64_t in_channels = sizes.in_channels / sizes.group;
+    if (sizes.is_depthwise()) {
+      return w.View({sizes.of(0).taps, sizes.of(1).taps, sizes.of(2).taps, sizes.out_channels});
+    }
+    return w.View(
+        {sizes.of(0).taps, sizes.of(1).taps, sizes.of(2).taps, in_channels, sizes.out_channels});
+  }
+
+  Sizes sizes;
+};
+
+void AppendGeometry(const Sizes& sizes, std::vector<KernelArgument>& arguments) {
+  static constexpr const char* kNames[][3] = {{"stride_x", "pad_x", "dilation_x"},
+                                              {"stride_y", "pad_y", "dilation_y"},
+                                              {"stride_z", "pad_z", "dilation_z"}};
+  for (int d = 0; d < kMaxSpatial; ++d) {
+    const Axis axis = sizes.of(d);
+    arguments.emplace_back(kNames[d][0], axis.stride);
+    arguments.emplace_back(kNames[d][1], axis.pad);
+    arguments.emplace_back(kNames[d][2], axis.dilation);
+  }
+  arguments.emplace_back("multiplier", sizes.out_channels / sizes.group);
+}
+
+// Channels of group `g`, one of `groups`.
+Operand GroupOf(const Operand& operand, int dim, int64_t g, int64_t groups) {
+  const int64_t extent = operand.dims()[dim].extent / groups;
+  return operand.Slice(dim, g * extent, extent);
+}
+
+constexpr int kChannels = 3;  // of x and y
+constexpr int kOutmaps = 4;   // of w
+
+void ConvolutionForward(Lowering& l) {
+  const Operands op(l);
+  Operand b = l.given(2) ? l.x(2) : l.Scratch({op.sizes.out_channels});
+  if (!l.given(2)) l.Fill(b, 0);
+  const Operand x = op.Input(l.x(0)), w = op.Weights(l.x(1)), y = op.Output(l.y());
+  if (op.sizes.is_depthwise()) {
+    std::vector<KernelArgument> arguments = {{"x", x}, {"w", w}, {"b", b}, {"y", y}};
+    AppendGeometry(op.sizes, arguments);
+    l.Call("depthwise_convolution", std::move(arguments));
+    return;
+  }
+  for (int64_t g = 0; g < op.sizes.group; ++g) {
+    const int64_t groups = op.sizes.group;
+    std::vector<KernelArgument> arguments = {{"x", GroupOf(x, kChannels, g, groups)},
+                                             {"w", GroupOf(w, kOutmaps, g, groups)},
+                                             {"b", GroupOf(b, 0, g, groups)},
+                                             {"y", GroupOf(y, kChannels, g, groups)}};
+    AppendGeometry(op.sizes, arguments);
+    l.Call("convolution", std::move(arguments));
+  }
+}
+
+// The inputs i = phase + stride q of one axis meet the taps k = first + step j, through the outputs
+//   o = (i + pad - k dilation) / stride = q + offset - j dilation,
+// which is a convolution of stride 1. Phases with no tap get no gradient.
+struct Phase {
+  int64_t start = 0, inputs = 0;          // of dx: start, start + stride, ...
+  int64_t first = 0, taps = 0, step = 1;  // of w
+  int64_t offset = 0, dilation = 1;
+};
+
+std::vector<Phase> Phases(const Axis& axis) {
+  std::vector<Phase> phases;
+  for (int64_t start = 0; start < std::min(axis.stride, axis.in); ++start) {
+    Phase phase;
+    phase.start = start;
+    phase.inputs = (axis.in - start + axis.stride - 1) / axis.stride;
+    const int64_t divisor = std::gcd(axis.stride, axis.dilation);
+    phase.step = axis.stride / divisor;
+    phase.dilation = axis.dilation / divisor;
+    const auto meets = [&](int64_t tap) {
+      return (start + axis.pad - tap * axis.dilation) % axis.stride == 0;
+    };
+    while (phase.first < axis.taps && !meets(phase.first)) ++phase.first;
+    if (phase.first < axis.taps) {
+      phase.taps = (axis.taps - phase.first + phase.step - 1) / phase.step;
+      phase.offset = (start + axis.pad - phase.first * axis.dilation) / axis.stride;
+    }
+    phases.push_back(phase);
+  }
+  return phases;
+}
+
+void InputGradient(Lowering& l, const Operands& op) {
+  const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
+  const std::vector<Phase> phases[] = {Phases(op.sizes.of(0)), Phases(op.sizes.of(1)),
+                                       Phases(op.sizes.of(2))};
+  const bool some_without_taps = std::any_of(std::begin(phases), std::end(phases), [](auto& all) {
+    return std::any_of(all.begin(), all.end(), [](const Phase& p) { return p.taps == 0; });
+  });
+  if (some_without_taps) l.Fill(l.dx(0), 0);
+  const int64_t groups = op.sizes.group;
+  for (const Phase& px : phases[0]) {
+    for (const Phase& py : phases[1]) {
+      for (const Phase& pz : phases[2]) {
+        const Phase* at[] = {&px, &py, &pz};
+        if (px.taps * py.taps * pz.taps == 0) continue;
+        Operand part = dx, taps = w;
+        for (int d = 0; d < kMaxSpatial; ++d) {
+          part = part.Slice(d, at[d]->start, at[d]->inputs, op.sizes.of(d).stride);
+          taps = taps.Slice(d, at[d]->first, at[d]->taps, at[d]->step);
+        }
+        for (int64_t g = 0; g < groups; ++g) {
+          l.Call("convolution_dx", {{"dy", GroupOf(dy, kChannels, g, groups)},
+                                    {"w", GroupOf(taps, kOutmaps, g, groups)},
+                                    {"offset_x", px.offset},
+                                    {"offset_y", py.offset},
+                                    {"offset_z", pz.offset},
+                                    {"dilation_x", px.dilation},
+                                    {"dilation_y", py.dilation},
+                                    {"dilation_z", pz.dilation},
+                                    {"dx", GroupOf(part, kChannels, g, groups)}});
+        }
+      }
+    }
+  }
+}
+
+void ConvolutionBackward(Lowering& l) {
+  const Operands op(l);
+  const int64_t groups = op.sizes.group;
+  if (op.sizes.is_depthwise()) {
+    for (int i = 0; i < 2; ++i) {
+      if (!l.wants(i)) continue;
+      std::vector<KernelArgument> arguments = {
+          {"x", op.Input(l.x(0))}, {"w", op.Weights(l.x(1))}, {"dy", op.Output(l.dy())}};
+      if (i == 0) {
+        arguments.emplace_back("dx", op.Input(l.dx(0)));
+      } else {
+        arguments.emplace_back("dw", op.Weights(l.dx(1)));
+      }
+      AppendGeometry(op.sizes, arguments);
+      l.Call(i == 0 ? "depthwise_convolution_dx" : "depthwise_convolution_dw",
+             std::move(arguments));
+    }
+  } else {
+    if (l.wants(0)) InputGradient(l, op);
+    for (int64_t g = 0; l.wants(1) && g < groups; ++g) {
+      std::vector<KernelArgument> arguments = {
+          {"x", GroupOf(op.Input(l.x(0)), kChannels, g, groups)},
+          {"dy", GroupOf(op.Output(l.dy()), kChannels, g, groups)},
+          {"dw", GroupOf(op.Weights(l.dx(1)), kOutmaps, g, groups)}};
+      AppendGeometry(op.sizes, arguments);
+      l.Call("convolution_dw", std::move(arguments));
+    }
+  }
+  if (l.wants(2)) {
+    const int64_t pixels = op.sizes.of(0).out * op.sizes.of(1).out * op.sizes.of(2).out;
+    SumOverAxes(l, l.dy(), {op.sizes.batch, op.sizes.out_channels, pixels}, {true, false, true},
+                l.dx(2));
+  }
+}
+
+}  // namespace
+
+const FunctionDef& ConvolutionFunction() {
+  static const auto& function = *[] {
+    auto* def = new FunctionDef;
+    def->name = "convolution";
+    def->nnabla_name = "Convolution";
+    def->onnx_name = "Conv";
+    def->inputs = {{"x"}, {"w"}, {"b", InputKind::kData, /*optional=*/true}};
+    def->options = OptionsDef::Of<ConvolutionOptions>()
+                       .With("base_axis", &ConvolutionOptions::base_axis)
+                       .With("pad", &ConvolutionOptions::pad)
+                       .With("stride", &ConvolutionOptions::stride)
+                       .With("dilation", &ConvolutionOptions::dilation)
+                       .With("group", &ConvolutionOptions::group);
+    def->infer = InferConvolution;
+    def->forward = ConvolutionForward;
+    def->backward = ConvolutionBackward;
+    def->kernels = {"convolution", "depthwise_convolution"};
+    def->gradient_kernels = {"convolution_dx", "convolution_dw", "depthwise_convolution_dx",
+                             "depthwise_convolution_dw", "sum"};
+    return def;
+  }();
+  return function;
+}
+
+}  // namespace halite

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "halite/ops/parametric_functions.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "halite/ops/convolution.h"
+#include "halite/ops/matmul.h"
+
+namespace halite::parametric_functions {
+namespace {
+
+Initializer Or(const Initializer& given, const Initializer& otherwise) {
+  return given != nullptr ? given : otherwise;
+}
+
+Variable BadInput(absl::string_view function, const Variable& x, int base_axis) {
+  return Variable(absl::InvalidArgumentError(absl::StrCat(function, ": x ", ToString(x.shape()),
+                                                          " and base_axis ", base_axis,
+                                                          ": a base_axis below the rank needed")));
+}
+
+}  // namespace
+
+Variable Affine(const Variable& x, const Shape& outmaps, const ParameterScope& scope,
+                const AffineLayerOptions& options) {
+  if (!x.status().ok()) return x;
+  if (options.base_axis < 0 || options.base_axis >= x.rank()) {
+    return BadInput("affine", x, options.base_axis);
+  }
+  const int64_t inputs = Size(absl::MakeConstSpan(x.shape()).subspan(options.base_axis));
+  Shape w_shape = {inputs};
+  w_shape.insert(w_shape.end(), outmaps.begin(), outmaps.end());
+  const double limit = CalcUniformLimGlorot(inputs, Size(outmaps));
+  const ParameterScope own = scope["affine"];
+  const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
+  const Variable w = own.GetOrCreate(
+      "W", w_shape, Or(options.w_init, UniformInitializer(-limit, limit)), parameter);
+  Variable b;
+  if (options.with_bias) {
+    b = own.GetOrCreate("b", outmaps, Or(options.b_init, ConstantInitializer(0)), parameter);
+  }
+  return functions::Affine(x, w, b, AffineOptions{options.base_axis});
+}
+
+Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64_t>& kernel,
+                     const ParameterScope& scope, const ConvolutionLayerOptions& options) {
+  if (!x.status().ok()) return x;
+  if (options.base_axis < 0 || options.base_axis >= x.rank()) {
+    return BadInput("convolution", x, options.base_axis);
+  }
+  const int64_t channels = x.shape()[options.base_axis];
+  if (options.group < 1 || channels % options.group != 0) {
+    return Variable(absl::InvalidArgumentError(
+        absl::StrCat("convolution: ", channels, " input channels in ", options.group,
+                     " groups: a multiple of the number of groups needed")));
+  }
+  Shape w_shape = {outmaps, channels / options.group};
+  w_shape.insert(w_shape.end(), kernel.begin(), kernel.end());
+  const double limit = CalcUniformLimGlorot(channels, outmaps, kernel);
+  const ParameterScope own = scope["conv"];
+  const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
+  const Variable w = own.GetOrCreate(
+      "W", w_shape, Or(options.w_init, UniformInitializer(-limit, limit)), parameter);
+  Variable b;
+  if (options.with_bias) {
+    b = own.GetOrCreate("b", {outmaps}, Or(options.b_init, ConstantInitializer(0)), parameter);
+  }
+  return functions::Convolution(x, w, b,
+                                ConvolutionOptions{options.base_axis, options.pad, options.stride,
+                                                   options.dilation, options.group});
+}
+
+}  // namespace halite::parametric_functions

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parametric functions: functions that own their parameters. Each takes a ParameterScope and
+// creates in it what it needs, or uses what is there: calling one twice with the same scope shares
+// the parameters. Names are those of nnabla ("conv/W" below the scope), so files can be exchanged.
+#ifndef HALITE_OPS_PARAMETRIC_FUNCTIONS_H_
+#define HALITE_OPS_PARAMETRIC_FUNCTIONS_H_
+
+#include <vector>
+
+#include "halite/core/initializer.h"
+#include "halite/core/parameter_scope.h"
+#include "halite/core/variable.h"
+
+namespace halite {
+
+struct AffineLayerOptions {
+  int base_axis = 1;  // axes of x before it are the batch
+  bool with_bias = true;
+  bool fix_parameters = false;   // they get no gradient
+  Initializer w_init = nullptr;  // default: uniform within CalcUniformLimGlorot
+  Initializer b_init = nullptr;  // default: 0
+};
+
+struct ConvolutionLayerOptions {
+  int base_axis = 1;              // the axis of the channels
+  std::vector<int64_t> pad;       // default 0, one entry for each spatial axis
+  std::vector<int64_t> stride;    // default 1
+  std::vector<int64_t> dilation;  // default 1
+  int64_t group = 1;
+  bool with_bias = true;
+  bool fix_parameters = false;
+  Initializer w_init = nullptr;  // default: uniform within CalcUniformLimGlorot
+  Initializer b_init = nullptr;  // default: 0
+};
+
+namespace parametric_functions {
+
+// y = x W + b with parameters affine/W [I, outmaps...] and affine/b [outmaps...], where I is the
+// size of x from base_axis on.
+Variable Affine(const Variable& x, const Shape& outmaps, const ParameterScope& scope,
+                const AffineLayerOptions& options = {});
+inline Variable Affine(const Variable& x, int64_t outmaps, const ParameterScope& scope,
+                       const AffineLayerOptions& options = {}) {
+  return Affine(x, Shape{outmaps}, scope, options);
+}
+
+// Convolution with parameters conv/W [outmaps, C / group, kernel...] and conv/b [outmaps].
+Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64_t>& kernel,
+                     const ParameterScope& scope, const ConvolutionLayerOptions& options = {});
+
+}  // namespace parametric_functions
+}  // namespace halite
+
+#endif  // HALITE_OPS_PARAMETRIC_FUNCTIONS_H_

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HEADER
+#include "halite/ops/algorithms/depthwise_convolution.h"
+
+#include <cstdint>
+#include <vector>
+
+#include "halite/schedules/op_generator.h"
+
+namespace halite {
+namespace {
+
+using Halide::Expr;
+using Halide::LoopLevel;
+using Halide::MemoryType;
+using Halide::RVar;
+using Halide::Stage;
+using Halide::TailStrategy;
+using Halide::Target;
+using Halide::Var;
+
+void SchedulePadded(PaddedInput& in, const LoopLevel& where, int lanes, const Expr& spread) {
+  in.padded.compute_at(where).vectorize(in.x, lanes, TailStrategy::RoundUp).never_partition_all();
+  const RVar vector("vector"), lane("lane");
+  // Samples lie at different places: spread >= 1.
+  in.padded.update().allow_race_conditions().split(in.samples.x, vector, lane, lanes, kGuard).vectorize(lane).never_partition_all();
+  if (!Halide::Internal::is_const(spread)) in.padded.update().specialize(spread == 1);
+}
+
+void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in, int lanes, int height) {
+  using Op = TiledDepthwiseConvolution;
+  op.result.update()
+      .allow_race_conditions()
+      .vectorize(op.r[Op::kLane])
+      .parallel(op.r[Op::kTask])
+      .never_partition_all();
+  op.sum.compute_at(op.result, op.r[Op::kTileX])
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, lanes)
+      .bound(op.p, 0, height)
+      .bound_extent(op.t, 1)
+      .bound_extent(op.tile, 1)
+      .bound_extent(op.rows, 1)
+      .bound_extent(op.plane, 1)
+      .vectorize(op.v)
+      .unroll(op.p);
+  Stage sum = op.sum.update();
+  const Halide::RDom& k = op.taps;
+  sum.reorder({op.v, op.p, k[0], k[1], k[2], k[3]}).vectorize(op.v).unroll(op.p);
+  const ConvolutionAxes& a = in.axes;
+  const Expr plain = a[0].dilation == 1 && a[1].dilation == 1 && a[0].taps == 3 && a[1].taps == 3;
+  for (int stride : {1, 2}) {
+    sum.specialize(plain && a[0].stride == stride && a[1].stride == stride).unroll(k[0]).unroll(k[1]);
+    if (Halide::Internal::is_const(a[0].stride)) break;
+  }
+  sum.specialize(a[0].stride == 1);
+  SchedulePadded(op.input, {op.result, op.r[Op::kSlice]}, lanes, a[0].spread);
+  op.result.update().specialize(!in.accumulate);
+}
+
+void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, int lanes) {
+  op.result.update().parallel(op.r[3]).never_partition_all();
+  op.folded.compute_at(op.result, op.r[0]);
+  op.folded.update().atomic().vectorize(op.lane.x);
+  op.total.compute_at(op.result, op.r[3]).bound(op.v, 0, lanes).vectorize(op.v);
+  op.total.update()
+      .reorder({op.v, op.kx, op.ky, op.kz, op.c[0], op.c[1], op.c[2], op.co})
+      .vectorize(op.v);
+  op.sum.compute_at(op.total, op.c[0]).bound(op.v, 0, lanes).vectorize(op.v);
+  Stage sum = op.sum.update();
+  sum.reorder({op.v, op.kx, op.s.x, op.s.y, op.ky, op.kz}).vectorize(op.v);
+  const Expr taps_x = op.result.output_buffer().dim(0).extent();
+  const Expr taps_y = op.result.output_buffer().dim(1).extent();
+  (void)taps_x; (void)taps_y;
+  SchedulePadded(op.input, {op.total, op.c[0]}, lanes, 1);
+  SchedulePadded(op.gradient, {op.total, op.c[0]}, lanes, 1);
+  op.result.update().specialize(!in.accumulate);
+}
+
+// A block of threads makes 32 x of 8 rows.
+void ScheduleGpu(DepthwiseConvolution& op) {
+  const RVar xb("xb"), xt("xt"), yb("yb"), yt("yt"), zc("zc");
+  op.result.update()
+      .split(op.r[0], xb, xt, 32, kGuard)
+      .split(op.r[1], yb, yt, 8, kGuard)
+      .reorder({xt, yt, xb, yb, op.r[2], op.r[3], op.r[4]})
+      .fuse(op.r[2], op.r[3], zc)
+      .fuse(zc, op.r[4], zc)
+      .gpu_threads(xt, yt)
+      .gpu_blocks(xb, yb, zc);
+  op.sum.compute_at(op.result, xt);
+}
+
+void ScheduleGpu(DepthwiseWeights& op) {
+  const Var taps("taps"), block("block"), thread("thread");
+  op.partial.compute_root().fuse(op.kx, op.ky, taps).fuse(taps, op.kz, taps).fuse(taps, op.co, taps)
+      .gpu_tile(taps, block, thread, 64, kGuard).gpu_blocks(op.slice);
+  op.partial.update().fuse(op.kx, op.ky, taps).fuse(taps, op.kz, taps).fuse(taps, op.co, taps)
+      .split(taps, block, thread, 64, kGuard)
+      .reorder({op.s.x, op.s.y, thread, block, op.slice}).gpu_threads(thread).gpu_blocks(block, op.slice);
+  const RVar rt("rt"), rb("rb"), th("th");
+  op.result.update().fuse(op.r[0], op.r[1], rt).fuse(rt, op.r[2], rt).fuse(rt, op.r[3], rt)
+      .split(rt, rb, th, 64, kGuard).gpu_blocks(rb).gpu_threads(th);
+}
+
+// Rows of a register tile, and tiles one above the other that share padded rows.
+int TileHeight(const Target& target) { return target.has_feature(Target::AVX512_Skylake) ? 8 : 4; }
+
+class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel> {
+ public:
+  Input<Buffer> x{"x", 5}, w{"w", 4}, b{"b", 1};
+  Input<int32_t> multiplier{"multiplier", 1, 1, 1 << 20};
+  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
+  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
+  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  Output<Buffer> y{"y", 5};
+
+  void configure() {
+    x.set_type(dtype);
+    w.set_type(dtype);
+    b.set_type(dtype);
+    y.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(x, 5);
+    ZeroMin(w, 4);
+    ZeroMin(b, 1);
+    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
+    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
+    DepthwiseOperands in{RepeatChannels(x, multiplier), w, b, {}, 1, dtype};
+    for (int d = 0; d < 3; ++d) {
+      in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), w.dim(d).extent()};
+    }
+    if (get_target().has_gpu_feature()) {
+      DepthwiseConvolution op(in);
+      ScheduleGpu(op);
+      y = op.result;
+    } else {
+      const int lanes = get_target().natural_vector_size(dtype), height = TileHeight(get_target());
+      TiledDepthwiseConvolution op(in, lanes, height, 16 / height, 32768);
+      ScheduleCpu(op, in, lanes, height);
+      y = op.result;
+    }
+    ZeroMin(y, 5);
+  }
+};
+
+class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKernel> {
+ public:
+  Input<Buffer> dy{"dy", 5}, w{"w", 4};
+  Input<int32_t> multiplier{"multiplier", 1, 1, 1 << 20};
+  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
+  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
+  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 5};
+
+  void configure() {
+    dy.set_type(dtype);
+    w.set_type(dtype);
+    dx.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(dy, 5);
+    ZeroMin(w, 4);
+    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
+    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
+    DepthwiseOperands in{dy, {}, {}, {}, multiplier, dtype, "dx", accumulate_dx};
+    for (int d = 0; d < 3; ++d) {
+      const Expr taps = w.dim(d).extent();
+      in.axes[d] = {1, (taps - 1) * dilation[d] - pad[d], dilation[d], dy.dim(d).extent(), taps,
+                    stride[d]};
+    }
+    in.w = FlippedTaps(w, in.axes);
+    if (get_target().has_gpu_feature()) {
+      DepthwiseConvolution op(in);
+      ScheduleGpu(op);
+      op.result.update().specialize(!accumulate_dx);
+      dx = op.result;
+    } else {
+      const int lanes = get_target().natural_vector_size(dtype), height = TileHeight(get_target());
+      TiledDepthwiseConvolution op(in, lanes, height, 16 / height, 32768);
+      ScheduleCpu(op, in, lanes, height);
+      dx = op.result;
+    }
+    ZeroMin(dx, 5);
+  }
+};
+
+class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKernel> {
+ public:
+  Input<Buffer> x{"x", 5}, dy{"dy", 5};
+  Input<int32_t> multiplier{"multiplier", 1, 1, 1 << 20};
+  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
+  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
+  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  Input<bool> accumulate_dw{"accumulate_dw"};
+  Output<Buffer> dw{"dw", 4};
+
+  void configure() {
+    x.set_type(dtype);
+    dy.set_type(dtype);
+    dw.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(x, 5);
+    ZeroMin(dy, 5);
+    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
+    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
+    DepthwiseWeightsOperands in{RepeatChannels(x, multiplier), dy, {}, {}, dy.dim(4).extent(),
+                                dtype, accumulate_dw};
+    for (int d = 0; d < 3; ++d) {
+      in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), {}};
+      in.out[d] = dy.dim(d).extent();
+    }
+    if (get_target().has_gpu_feature()) {
+      DepthwiseWeights op(in);
+      ScheduleGpu(op);
+      op.result.update().specialize(!accumulate_dw);
+      dw = op.result;
+    } else {
+      const int lanes = get_target().natural_vector_size(dtype);
+      TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]));
+      ScheduleCpu(op, in, lanes);
+      dw = op.result;
+    }
+    ZeroMin(dw, 4);
+  }
+};
+
+}  // namespace
+}  // namespace halite
+
+HALIDE_REGISTER_GENERATOR(halite::DepthwiseConvolutionKernel, depthwise_convolution)
+HALIDE_REGISTER_GENERATOR(halite::DepthwiseConvolutionDxKernel, depthwise_convolution_dx)
+HALIDE_REGISTER_GENERATOR(halite::DepthwiseConvolutionDwKernel, depthwise_convolution_dw)

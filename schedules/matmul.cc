@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HEADER
+#include "halite/ops/algorithms/matmul.h"
+
+#include <cstdint>
+
+#include "halite/schedules/op_generator.h"
+
+namespace halite {
+namespace {
+
+using Halide::cast;
+using Halide::clamp;
+using Halide::Expr;
+using Halide::Func;
+using Halide::MemoryType;
+using Halide::RVar;
+using Halide::select;
+using Halide::Stage;
+using Halide::TailStrategy;
+using Halide::Target;
+using Halide::Var;
+
+Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
+
+// The extents cut into even tasks of at most about `most_rows` x `most_cols` elements, in tiles.
+// Nothing here knows the number of threads.
+struct TaskShape {
+  Expr rows, cols;
+
+  TaskShape(const MatmulOperands& in, int mr, int nr, const Expr& most_rows, const Expr& most_cols)
+      : rows(EvenShare(CeilDiv(in.m, mr), most_rows / mr)),
+        cols(EvenShare(CeilDiv(in.n, nr), most_cols / nr)) {}
+
+  static Expr EvenShare(const Expr& count, const Expr& most) {
+    return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
+  }
+};
+
+// The loops of an update of y: parallel tasks, and in a task all blocks of k, tile by tile. All
+// forms use the same names. The tasks are one parallel loop: nested parallel loops of which the
+// outer has one iteration were observed to run on one thread.
+struct Loops {
+  RVar col{"j"}, row{"i"}, col_tile{"jt"}, row_tile{"it"}, cols{"cols"}, rows{"rows"};
+  RVar col_task{"jtask"}, row_task{"itask"}, matrix{"z"}, matrix_task{"ztask"}, task{"task"};
+
+  void Apply(Stage y, const Halide::RDom& r, int mr, int nr, const TaskShape& shape) const {
+    y.split(r.x, cols, col, nr, kGuard)
+        .split(cols, col_task, col_tile, shape.cols, kGuard)
+        .split(r.y, rows, row, mr, kGuard)
+        .split(rows, row_task, row_tile, shape.rows, kGuard)
+        .split(r.z, matrix_task, matrix, 1, kGuard)
+        .reorder({col, row, row_tile, col_tile, r.w, matrix, col_task, row_task, matrix_task})
+        .fuse(col_task, row_task, task)
+        .fuse(task, matrix_task, task)
+        .parallel(task);
+  }
+};
+
+// Picks the form of tile, the blocks of k and the tasks from the sizes, and schedules each form.
+class CpuScheduler {
+ public:
+  CpuScheduler(const MatmulOperands& in, const Target& target, const Tuning& tuning,
+               BlockedMatmul& op)
+      : in_(in),
+        op_(op),
+        lanes_(target.natural_vector_size(in.type)),
+        many_registers_(target.has_feature(Target::AVX512_Skylake)),
+        mr_(tuning("mr", many_registers_ ? 8 : 6)),
+        nr_(2 * lanes_),
+        kc_(tuning("kc", 512)),
+        all_rows_(in.m + mr_),
+        all_cols_(in.n + 8 * lanes_),
+        area_(cast<int64_t>(in.m) * in.n),
+        work_(area_ * in.k) {}
+
+  void Schedule() {
+    const Expr special = in_.transpose_b ? Dots() : RowsAndDirect();
+    Narrow(in_.n < nr_ && !special);
+    Packed(in_.n >= nr_ && !special);
+  }
+
+ private:
+  // Returns when the form is used.
+  Expr Dots() {
+    const Expr few_rows = in_.m <= 64 && in_.k >= 3 * in_.m;
+    const Expr few = in_.transpose_a ? few_rows : few_rows || in_.n <= lanes_;
+    const Expr use = in_.k >= 4 * lanes_ && few;
+    const int mr = many_registers_ ? 4 : 3, nr = 4;
+    // Long runs of memory for few rows of A, which stay in the cache whole.
+    const Expr block = select(in_.m <= 8, CeilDiv(in_.k, lanes_) * lanes_, EvenBlocks(1024));
+    MatmulDots d(mr, nr, in_, Form(use, block), lanes_);
+    const Expr cols =
+        in_.transpose_a ? clamp(in_.n / 4, 256, 1024) : clamp(TermsShare(18), 16, 256);
+    ScheduleDots(d, TaskShape(in_, mr, nr, 64, cols));
+    return use;
+  }
+
+  Expr RowsAndDirect() {
+    const int rows_nr = 8 * lanes_, narrow_block = 16, wide_block = 32;
+    const Expr rows = in_.m <= 4 && in_.n >= rows_nr;
+    const Expr stream_cols = select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
+    Tile("rows", {1, rows_nr, false, false, true}, Form(rows, narrow_block), all_rows_,
+         stream_cols);
+
+    const Expr few_rows = in_.m <= mr_;
+    const Expr near = work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512));
+    const Expr direct = in_.n >= nr_ && !rows && (few_rows || near);
+    const Expr one_task = work_ <= 1 << 20, edge = select(area_ <= 1 << 16, 64, 128);
+    Tile("direct", {mr_, nr_, false, false, true},
+         Form(direct, select(few_rows, wide_block, in_.k)), select(one_task, all_rows_, edge),
+         select(few_rows, stream_cols, one_task, all_cols_, 2 * edge));
+    return rows || direct;
+  }
+
+  void Narrow(const Expr& use) {
+    Tile("narrow", {8, lanes_, false, true, false}, Form(use, EvenBlocks(kc_)),
+         Halide::max(TermsShare(20) / lanes_, 64), all_cols_);
+  }
+
+  void Packed(const Expr& use) {
+    const Expr one_task = work_ <= 1 << 20;
+    const Expr edge = select(area_ <= 1 << 15, 64, area_ <= 1 << 18, 128, 512);
+    Tile("packed", {mr_, nr_, true, true, true}, Form(use, EvenBlocks(kc_)),
+         select(one_task, all_rows_, Halide::min(2 * edge, 512)),
+         select(one_task, all_cols_, edge));
+  }
+
+  // How many rows or columns of k terms make 2^`shift` multiply-adds.
+  Expr TermsShare(int shift) const { return (1 << shift) / Halide::max(in_.k, 1); }
+
+  // Blocks of even size, which is a multiple of the vector.
+  Expr EvenBlocks(int most) const { return CeilDiv(in_.k, CeilDiv(in_.k, most) * lanes_) * lanes_; }
+
+  MatmulForm Form(const Expr& use, const Expr& size) const {
+    return {use, size, CeilDiv(in_.k, size)};
+  }
+
+  // The parts of a form that exist for one tile of y at a time.
+  template <typename Form>
+  void OneTile(Func& f, const Form& t, int mr, int nr) const {
+    f.compute_at(op_.y, v_.row_tile)
+        .store_in(MemoryType::Stack)
+        .bound(t.col, 0, nr)
+        .bound(t.row, 0, mr)
+        .bound_extent(t.col_tile, 1)
+        .bound_extent(t.row_tile, 1)
+        .bound_extent(t.block, 1)
+        .bound_extent(t.batch, 1);
+  }
+
+  void Tile(const char* name, const MatmulTile::Shape& shape, const MatmulForm& form,
+            const Expr& most_rows, const Expr& most_cols) {
+    MatmulTile t(name, shape, in_, form, lanes_);
+    Stage y = op_.Add(t);
+    v_.Apply(y, t.r, shape.mr, shape.nr, TaskShape(in_, shape.mr, shape.nr, most_rows, most_cols));
+    y.vectorize(v_.col, lanes_, kGuard).unroll(v_.col).never_partition_all();
+    OneTile(t.sum, t, shape.mr, shape.nr);
+    t.sum.vectorize(t.col, lanes_, TailStrategy::RoundUp).unroll(t.col).unroll(t.row);
+    t.sum.update()
+        .reorder({t.col, t.row, t.k})
+        .vectorize(t.col, lanes_, TailStrategy::RoundUp)
+        .unroll(t.col)
+        .unroll(t.row);
+    if (shape.pack_a) PackA(t);
+    if (shape.pack_b) PackB(t);
+  }
+
+  void PackA(MatmulTile& t) const {
+    t.a_panel.compute_at(op_.y, t.r.w).bound(t.row, 0, t.shape.mr);
+    if (in_.transpose_a) {
+      t.a_panel.update()
+          .reorder({t.a_rows, t.term, t.row_tile})
+          .vectorize(t.a_rows, t.shape.mr, TailStrategy::Predicate);
+    } else {
+      // Rows stay rows; the constant pitch makes the addresses of the mr broadcasts immediate.
+      t.a_panel.reorder_storage(t.term, t.row, t.row_tile)
+          .bound_storage(t.term, kc_ + lanes_)
+          .reorder(t.term, t.row, t.row_tile)
+          .vectorize(t.term, lanes_, TailStrategy::Predicate);
+    }
+  }
+
+  void PackB(MatmulTile& t) const {
+    t.b_panel.compute_at(op_.y, t.r.w).bound(t.col, 0, t.shape.nr);
+    if (in_.transpose_b) {
+      const Var terms("terms"), cols("cols");
+      t.b_panel.align_bounds(t.term, lanes_)
+          .split(t.term, t.term, terms, lanes_, TailStrategy::RoundUp)
+          .split(t.col, t.col, cols, lanes_, TailStrategy::RoundUp)
+          .reorder({cols, terms, t.col, t.term, t.col_tile})
+          .vectorize(cols)
+          .unroll(terms);
+      t.b_square.compute_at(t.b_panel, t.col)
+          .store_in(MemoryType::Stack)
+          .bound(t.square_term, 0, lanes_)
+          .bound_extent(t.square_col, lanes_)
+          .bound_extent(t.term, 1);
+      t.b_square.update()
+          .reorder({t.b_terms, t.square_col})
+          .vectorize(t.b_terms, lanes_, kGuard)
+          .unroll(t.square_col);
+    } else if (t.shape.wide) {
+      // Eight panels at a time: long contiguous reads.
+      const Var group("group");
+      t.b_panel.update()
+          .split(t.col_tile, group, t.col_tile, 8, kGuard)
+          .reorder({t.b_cols, t.col_tile, t.term, group})
+          .vectorize(t.b_cols, lanes_, kGuard)
+          .unroll(t.b_cols);
+    } else {
+      t.b_panel.update()
+          .reorder({t.b_cols, t.term, t.col_tile})
+          .vectorize(t.b_cols, lanes_, TailStrategy::Predicate);
+    }
+  }
+
+  void ScheduleDots(MatmulDots& d, const TaskShape& shape) {
+    Stage y = op_.Add(d);
+    v_.Apply(y, d.r, d.mr, d.nr, shape);
+    y.unroll(v_.col).unroll(v_.row).never_partition_all();
+    if (in_.transpose_a) d.a_row.compute_at(op_.y, d.r.w);
+    for (Func* f : {&d.partial, &d.sum}) {
+      OneTile(*f, d, d.mr, d.nr);
+      f->unroll(d.row).unroll(d.col);
+    }
+    d.partial.bound(d.lane, 0, lanes_).vectorize(d.lane);
+    for (int i : {0, 1}) {
+      d.partial.update(i)
+          .reorder({d.lane, d.row, d.col, i == 0 ? d.k : d.tail})
+          .vectorize(d.lane)
+          .unroll(d.row)
+          .unroll(d.col);
+    }
+    d.sum.update().reorder({d.lane_sum, d.col, d.row}).atomic().vectorize(d.lane_sum);
+    d.sum.update().unroll(d.row).unroll(d.col);
+  }
+
+  const MatmulOperands& in_;
+  BlockedMatmul& op_;
+  const int lanes_;
+  const bool many_registers_;  // 32 vector registers, not 16
+  const int mr_, nr_, kc_;
+  const Expr all_rows_, all_cols_;  // most rows and columns of a task that is not cut
+  const Expr area_, work_;          // m * n and m * n * k
+  const Loops v_;
+};
+
+// A block of tile x tile elements, 4 x 4 a thread. Steps of both operands pass through shared
+// memory, in which the sums of the block stay too; a thread keeps its share of a step in registers.
+void ScheduleGpu(Matmul& op, const MatmulOperands& in, int tile) {
+  const int each = 4, threads = tile / each;
+  const Var block_col("block_col"), block_row("block_row");
+  const Var thread_col("thread_col"), thread_row("thread_row");
+  op.y.update()
+      .split(op.col, block_col, op.col, tile, kGuard)
+      .split(op.row, block_row, op.row, tile, kGuard)
+      .split(op.col, thread_col, op.col, each, kGuard)
+      .split(op.row, thread_row, op.row, each, kGuard)
+      .reorder(op.col, op.row, thread_col, thread_row, block_col, block_row, op.batch)
+      .gpu_threads(thread_col, thread_row)
+      .gpu_blocks(block_col, block_row, op.batch);
+  const auto per_thread = [&](Stage stage) {
+    stage.split(op.col, thread_col, op.col, each, TailStrategy::RoundUp)
+        .split(op.row, thread_row, op.row, each, TailStrategy::RoundUp)
+        .reorder(op.col, op.row, thread_col, thread_row)
+        .unroll(op.col)
+        .unroll(op.row)
+        .gpu_threads(thread_col, thread_row);
+  };
+  op.sum.compute_at(op.y, block_col)
+      .store_in(MemoryType::GPUShared)
+      .bound_extent(op.col, tile)
+      .bound_extent(op.row, tile);
+  per_thread(op.sum);
+  per_thread(op.sum.update());
+  op.sum.update().reorder(op.col, op.row, thread_col, thread_row, op.steps);
+  op.part.compute_at(op.sum, thread_col).unroll(op.col).unroll(op.row);
+  op.part.update().reorder(op.col, op.row, op.t).unroll(op.col).unroll(op.row);
+  // Neighbouring threads load neighbouring elements.
+  const auto stage_operand = [&](Func& f, const Var& contiguous, const Var& other) {
+    f.compute_at(op.sum, op.steps)
+        .store_in(MemoryType::GPUShared)
+        .split(contiguous, contiguous, thread_col, threads, kGuard)
+        .split(other, other, thread_row, threads, kGuard)
+        .reorder(contiguous, other, thread_col, thread_row)
+        .gpu_threads(thread_col, thread_row);
+  };
+  stage_operand(op.a_step, in.transpose_a ? op.row : op.term, in.transpose_a ? op.term : op.row);
+  stage_operand(op.b_step, in.transpose_b ? op.term : op.col, in.transpose_b ? op.col : op.term);
+}
+
+class MatmulKernel : public OpGenerator<MatmulKernel> {
+ public:
+  Halide::GeneratorParam<bool> transpose_a{"transpose_a", false};
+  Halide::GeneratorParam<bool> transpose_b{"transpose_b", false};
+  Input<Buffer> a{"a", 3}, b{"b", 3};
+  Input<bool> accumulate_y{"accumulate_y"};
+  Output<Buffer> y{"y", 3};
+
+  void configure() {
+    a.set_type(dtype);
+    b.set_type(dtype);
+    y.set_type(dtype);
+  }
+
+  void generate() {
+    const int a_row = transpose_a ? 0 : 1, b_col = transpose_b ? 1 : 0;
+    const Expr n = b.dim(b_col).extent(), m = a.dim(a_row).extent(), k = a.dim(1 - a_row).extent();
+    const Expr batch = a.dim(2).extent();
+    ZeroMin(a, 3);
+    ZeroMin(b, 3);
+    b.dim(1 - b_col).set_extent(k);
+    b.dim(2).set_extent(batch);
+    y.dim(0).set_bounds(0, n);
+    y.dim(1).set_bounds(0, m);
+    y.dim(2).set_bounds(0, batch);
+    const MatmulOperands in{a, b, transpose_a, transpose_b, n, m, k, batch, accumulate_y, dtype};
+    if (get_target().has_gpu_feature()) {
+      // 48 KB of shared memory hold the sums and the steps of such a block.
+      Matmul op(in, /*terms=*/16);
+      ScheduleGpu(op, in, in.type.bits() == 64 ? 32 : 64);
+      y = op.y;
+    } else {
+      BlockedMatmul op(in);
+      CpuScheduler(in, get_target(), Tuning(std::string(tuning)), op).Schedule();
+      y = op.y;
+    }
+  }
+};
+
+}  // namespace
+}  // namespace halite
+
+HALIDE_REGISTER_GENERATOR(halite::MatmulKernel, matmul)

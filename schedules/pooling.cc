@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Schedules and kernels of pooling.
+//
+//   max_pooling:           x[x, y, z, n] -> y.0 (y), y.1 (place) [ox, oy, oz, n]
+//   max_pooling_grad:      dy, place -> dx
+//   average_pooling:       x, including_pad -> y
+//   average_pooling_grad:  dy, including_pad -> dx
+// all with kernel_, stride_ and pad_ x, y, z.
+#include "halite/ops/algorithms/pooling.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "halite/schedules/op_generator.h"
+#include "halite/schedules/parallel.h"
+
+namespace halite {
+namespace {
+
+using namespace Halide;
+
+// Elements of the larger array that a tile of rows covers: its copies stay in the first-level
+// cache.
+constexpr int kTile = 4096;
+
+// The loops (x, y, z, n) of `stage` as tasks of tiles of rows; `row` elements make one row.
+struct TileLoops {
+  VarOrRVar row, tile;
+
+  TileLoops(Stage stage, const std::vector<VarOrRVar>& loops, const Expr& width, const Expr& height)
+      : row("row", loops[0].is_rvar), tile("tile", loops[0].is_rvar) {
+    const bool r = loops[0].is_rvar;
+    const VarOrRVar rows("rows", r), task("task", r);
+    const Expr size = clamp(kTile / max(width, 1), 1, max(height, 1));
+    stage.split(loops[1], rows, row, size, kGuard);
+    stage
+        .split(FuseAll(stage, {rows, loops[2], loops[3]}), task, tile, RowsPerTask(size * width),
+               kGuard)
+        .parallel(task);
+  }
+};
+
+void ScheduleRows(BorderedRows& op, const LoopLevel& at, int lanes) {
+  const RVar vector("vector"), lane("lane");
+  op.rows.compute_at(at).store_in(MemoryType::Stack).vectorize(op.x, lanes, TailStrategy::RoundUp);
+  op.rows.never_partition_all();
+  op.rows.update()
+      .never_partition_all()
+      .reorder(op.row, op.y, op.z, op.n)
+      .split(op.row, vector, lane, lanes, kGuard)
+      .vectorize(lane);
+}
+
+void ScheduleCpu(PoolingWindows& op, const PoolingAxes& axes, BorderedRows& padded, int lanes) {
+  const PoolingAxis &ax = axes[0], &ay = axes[1], &az = axes[2];
+  const Expr height = op.result.output_buffers()[0].dim(1).extent();
+  const Var vector("vector"), lane("lane");
+  op.result.split(op.x, vector, lane, lanes, TailStrategy::Predicate).vectorize(lane);
+  const TileLoops loops(op.result, {vector, op.y, op.z, op.n}, ax.in * ay.stride, height);
+  ScheduleRows(padded, LoopLevel(op.result, loops.tile), lanes);
+  op.result.never_partition_all();
+  op.window.compute_at(op.result, vector)
+      .store_in(MemoryType::Stack)
+      .bound_extent(op.x, lanes)
+      .vectorize(op.x);
+  Stage update = op.window.update();
+  update.reorder(op.x, op.cell.x, op.cell.y, op.cell.z, op.y, op.z, op.n).vectorize(op.x);
+  for (int kernel : {2, 3}) {
+    update
+        .specialize(ax.kernel == kernel && ay.kernel == kernel && az.kernel == 1 && ax.stride == 2)
+        .unroll(op.cell.x)
+        .unroll(op.cell.y)
+        .unroll(op.cell.z);
+  }
+  update.specialize(ax.stride == 1);
+  update.specialize(ax.stride == 2);
+}
+
+void ScheduleCpu(MaxPoolingScatter& op, const Expr& windows, int lanes) {
+  const RVar vector("vector"), lane("lane");
+  const Expr planes = max(kGrain / max(windows, 1), 1);
+  const Var task("task"), plane("plane");
+  Func dx = op.dx;
+  dx.update(0)
+      .split(op.zero, vector, lane, lanes, kGuard)
+      .vectorize(lane)
+      .split(op.n, task, plane, planes, kGuard)
+      .parallel(task);
+  dx.update(1).split(op.n, task, plane, planes, kGuard).parallel(task);
+}
+
+void ScheduleCpu(AveragePoolingGrad& op, PoolingDx& out, BorderedRows& share,
+                 const PoolingAxes& axes, int lanes) {
+  const RVar vector("vector"), lane("lane");
+  Stage update = out.dx.update();
+  update.never_partition_all().split(out.r.x, vector, lane, lanes, kGuard).vectorize(lane);
+  std::vector<VarOrRVar> rows = out.loops;
+  rows[0] = vector;
+  const TileLoops loops(update, rows, axes[0].in, axes[1].in);
+  update.specialize(!out.accumulate);
+  const LoopLevel at(out.dx, loops.tile);
+  ScheduleRows(share, at, lanes);
+
+  op.row.compute_at(at).store_in(MemoryType::Stack);
+  Stage row = op.row.update();
+  row.never_partition_all()
+      .reorder(op.r.x, op.r.y, op.r.z, op.y, op.z, op.n)
+      .allow_race_conditions()
+      .vectorize(op.r.x);
+  row.specialize(op.stride == 1);
+  row.specialize(op.stride == 2).unroll(op.r.y);
+  op.sum.compute_at(op.row, op.r.z)
+      .store_in(MemoryType::Stack)
+      .bound_extent(op.q, op.lanes)
+      .bound(op.p, 0, op.stride)
+      .reorder_storage(op.q, op.p, op.y, op.z, op.n)
+      .reorder(op.q, op.p)
+      .vectorize(op.q);
+  op.sum.update().reorder(op.q, op.tx, op.p, op.y, op.z, op.n).vectorize(op.q);
+
+  op.gradient.compute_at(out.dx, vector)
+      .store_in(MemoryType::Stack)
+      .bound_extent(op.x, lanes)
+      .vectorize(op.x);
+  op.gradient.update().reorder(op.x, op.t.x, op.t.y, op.y, op.z, op.n).vectorize(op.x);
+}
+
+// A sum of one GPU thread, in its registers.
+void ScheduleInThread(Func sum, const LoopLevel& at) {
+  sum.compute_at(at).store_in(MemoryType::Register);
+  for (const Var& v : sum.args()) sum.bound_extent(v, 1);
+}
+
+void ScheduleGpu(PoolingWindows& op) {
+  ScheduleRowsGpu(op.result, {op.x, op.y, op.z, op.n});
+  ScheduleInThread(op.window, LoopLevel(op.result, Var("thread")));
+}
+
+// `gradient`: one sum an element. The loops that store nothing are named otherwise.
+void ScheduleGpu(PoolingDx& out, Func gradient) {
+  constexpr int kThreads = 256;
+  ScheduleRowsGpu(out.dx, std::vector<VarOrRVar>(out.vars.begin(), out.vars.end()));
+  const RVar group("group"), element("element");
+  Stage update = out.dx.update();
+  update.split(FuseAll(update, out.loops).rvar, group, element, kThreads, kGuard)
+      .gpu_blocks(group)
+      .gpu_threads(element);
+  update.specialize(!out.accumulate);
+  ScheduleInThread(gradient, LoopLevel(out.dx, element));
+}
+
+template <typename Derived>
+class PoolingGenerator : public OpGenerator<Derived> {
+ protected:
+  void AddScalars() {
+    for (const char* name : {"kernel_x", "kernel_y", "kernel_z", "stride_x", "stride_y", "stride_z",
+                             "pad_x", "pad_y", "pad_z"}) {
+      scalars_.push_back(this->template add_input<int32_t>(name));
+    }
+  }
+  // The axes of an array `in` with the extents of x.
+  template <typename In>
+  PoolingAxes Axes(const In& in) const {
+    return Axes(Place3{in.dim(0).extent(), in.dim(1).extent(), in.dim(2).extent()});
+  }
+  PoolingAxes Axes(const Place3& in) const {
+    PoolingAxes axes;
+    for (int d = 0; d < 3; ++d) axes[d] = {*scalars_[d], *scalars_[3 + d], *scalars_[6 + d], in[d]};
+    return axes;
+  }
+  static Place3 Pads(const PoolingAxes& axes) { return {axes[0].pad, axes[1].pad, axes[2].pad}; }
+  template <typename In>
+  static Place3 Extents(const In& in) {
+    return {in.dim(0).extent(), in.dim(1).extent(), in.dim(2).extent()};
+  }
+  // Schedules a forward pass; `make` builds the operator on the padded input.
+  template <typename Make>
+  Func Forward(const Bordered& in, const PoolingAxes& axes, const Make& make) {
+    const Target target = this->get_target();
+    if (target.has_gpu_feature()) {
+      auto op = make(BorderedFormula("padded", in, Pads(axes)).rows);
+      ScheduleGpu(op);
+      return op.result;
+    }
+    BorderedRows padded("padded", in, Pads(axes));
+    auto op = make(padded.rows);
+    ScheduleCpu(op, axes, padded, target.natural_vector_size(this->dtype));
+    return op.result;
+  }
+
+ private:
+  std::vector<GeneratorInput<int32_t>*> scalars_;
+};
+
+class MaxPoolingKernel : public PoolingGenerator<MaxPoolingKernel> {
+ public:
+  Input<Buffer> x{"x", 4};
+  Output<Func> y{"y", 4};
+
+  void configure() {
+    x.set_type(dtype);
+    AddScalars();
+  }
+  void generate() {
+    ZeroMin(x, 4);
+    const PoolingAxes axes = Axes(x);
+    y = Forward({x, Extents(x), Lowest(dtype)}, axes,
+                [&](const Func& padded) { return MaxPooling(padded, axes); });
+    OutputImageParam first = Func(y).output_buffers()[0];
+    ZeroMin(first, 4);
+  }
+};
+
+class AveragePoolingKernel : public PoolingGenerator<AveragePoolingKernel> {
+ public:
+  Input<Buffer> x{"x", 4};
+  Input<bool> including_pad{"including_pad"};
+  Output<Buffer> y{"y", 4};
+
+  void configure() {
+    x.set_type(dtype);
+    y.set_type(dtype);
+    AddScalars();
+  }
+  void generate() {
+    ZeroMin(x, 4);
+    const PoolingAxes axes = Axes(x);
+    y = Forward({x, Extents(x), cast(dtype, 0)}, axes,
+                [&](const Func& padded) { return AveragePooling(padded, axes, including_pad); });
+    ZeroMin(y, 4);
+  }
+};
+
+class AveragePoolingGradKernel : public PoolingGenerator<AveragePoolingGradKernel> {
+ public:
+  Input<Buffer> dy{"dy", 4};
+  Input<bool> including_pad{"including_pad"};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 4};
+
+  void configure() {
+    dy.set_type(dtype);
+    dx.set_type(dtype);
+    AddScalars();
+  }
+  void generate() {
+    ZeroMin(dy, 4);
+    PoolingDx out("average_pooling_grad", dtype, 4);
+    const PoolingAxes axes = Axes(out.dx.output_buffer());
+    const AverageShare share(dy, axes, including_pad);
+    const Bordered shares{share.share, Extents(dy), cast(dtype, 0)};
+    const Place3 before{axes[0].overlap() - 1, axes[1].overlap() - 1, axes[2].overlap() - 1};
+    if (get_target().has_gpu_feature()) {
+      AveragePoolingGather op(BorderedFormula("share_at", shares, before).rows, axes);
+      out.Define(op.gradient, accumulate_dx);
+      ScheduleGpu(out, op.gradient);
+    } else {
+      const int lanes = get_target().natural_vector_size(dtype);
+      BorderedRows rows("share_rows", shares, before);
+      AveragePoolingGrad op(rows.rows, axes, lanes);
+      out.Define(op.gradient, accumulate_dx);
+      ScheduleCpu(op, out, rows, axes, lanes);
+    }
+    dx = out.dx;
+    ZeroMin(dx, 4);
+  }
+};
+
+class MaxPoolingGradKernel : public PoolingGenerator<MaxPoolingGradKernel> {
+ public:
+  Input<Buffer> dy{"dy", 2};
+  Input<Buffer> place{"place", Int(32), 2};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 2};
+
+  // Only the gather asks for the geometry.
+  void configure() {
+    dy.set_type(dtype);
+    dx.set_type(dtype);
+    if (!get_target().has_gpu_feature()) return;
+    AddScalars();
+    for (const char* name : {"in_x", "in_y", "in_z", "out_x", "out_y", "out_z"}) {
+      extents_.push_back(add_input<int32_t>(name));
+    }
+  }
+  void generate() {
+    ZeroMin(dy, 2);
+    ZeroMin(place, 2);
+    if (get_target().has_gpu_feature()) {
+      const PoolingAxes axes = Axes(Place3{*extents_[0], *extents_[1], *extents_[2]});
+      MaxPoolingGather op(dy, place, axes, {*extents_[3], *extents_[4], *extents_[5]});
+      PoolingDx out("max_pooling_grad", dtype, 2);
+      out.Define(op.gradient, accumulate_dx);
+      ScheduleGpu(out, op.gradient);
+      dx = out.dx;
+    } else {
+      const Expr windows = dy.dim(0).extent();
+      MaxPoolingScatter op(dy, place, windows, accumulate_dx);
+      ScheduleCpu(op, windows, get_target().natural_vector_size(dtype));
+      dx = op.dx;
+    }
+    ZeroMin(dx, 2);
+  }
+
+ private:
+  std::vector<GeneratorInput<int32_t>*> extents_;
+};
+
+}  // namespace
+}  // namespace halite
+
+HALIDE_REGISTER_GENERATOR(halite::MaxPoolingKernel, max_pooling)
+HALIDE_REGISTER_GENERATOR(halite::MaxPoolingGradKernel, max_pooling_grad)
+HALIDE_REGISTER_GENERATOR(halite::AveragePoolingKernel, average_pooling)
+HALIDE_REGISTER_GENERATOR(halite::AveragePoolingGradKernel, average_pooling_grad)
