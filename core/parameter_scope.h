@@ -54,10 +54,11 @@ class ParameterScope {
   // Names from the root to this scope, as it was made: "conv1". Empty for a root.
   const std::string& path() const;
 
-  // The parameter `name`. A new one gets the shape and is filled by `initializer`. One that exists
-  // must have the shape; if its need_grad is not the one asked for, a view with the flag that was
-  // asked for is returned: it shares data and gradient (Variable::Unlinked), and the parameter
-  // itself keeps its own. Errors come as a Variable that carries them:
+  // The parameter `name`. A new one gets the shape and is filled by `initializer` (an empty one
+  // leaves zeros). One that exists must have the shape; if its need_grad is not the one asked for,
+  // a view with the flag that was asked for is returned: it shares data and gradient
+  // (Variable::Unlinked), and the parameter itself keeps its own. Errors come as a Variable that
+  // carries them:
   //   parameter conv1/W: [16,1,5,5] exists, [16,3,5,5] asked: equal shapes needed
   Variable GetOrCreate(absl::string_view name, const Shape& shape, const Initializer& initializer,
                        const ParameterOptions& options = {}) const;

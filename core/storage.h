@@ -46,7 +46,7 @@ class Storage {
   // never written reads as zeros.
   absl::Status Prepare(Device device, Access access) {
     if (access == Access::kRead && (valid_ & Bit(device)) != 0) return absl::OkStatus();
-    if (access != Access::kRead && valid_ == Bit(device)) {
+    if (access != Access::kRead && valid_ == Bit(device) && !filled_) {
       ++version_;
       return absl::OkStatus();
     }

@@ -50,8 +50,8 @@ struct ForwardOptions {
   // Data of intermediate variables that no gradient needs is freed.
   bool clear_no_need_grad = false;
   // Called before and after each function.
-  FunctionHook pre_hook;
-  FunctionHook post_hook;
+  FunctionHook pre_hook = nullptr;
+  FunctionHook post_hook = nullptr;
 };
 
 struct BackwardOptions {
@@ -59,15 +59,15 @@ struct BackwardOptions {
   // stays as it is) ...
   double grad = 1;
   // ... or this array, of the variable's shape ...
-  std::optional<NdArray> grad_array;
+  std::optional<NdArray> grad_array = std::nullopt;
   // ... or the gradient that stands in the variable.
   bool use_stored_grad = false;
   // Data and gradients of intermediate variables are freed after their last use.
   bool clear_buffer = false;
-  FunctionHook pre_hook;
-  FunctionHook post_hook;
+  FunctionHook pre_hook = nullptr;
+  FunctionHook post_hook = nullptr;
   // Called after each function's gradient and once at the end (data-parallel communication).
-  std::function<void()> communicator_callback;
+  std::function<void()> communicator_callback = nullptr;
 };
 
 class Variable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "halite/io/data_iterator.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <numeric>
@@ -140,8 +141,8 @@ class SourceIterator : public DataIterator {
     batch.position = sequence_.state().position;
     absl::Status status;
     for (const SampleArray& array : source_->arrays()) {
-      Shape shape = {batch_size()};
-      shape.insert(shape.end(), array.shape.begin(), array.shape.end());
+      Shape shape(array.shape.size() + 1, batch_size());
+      std::copy(array.shape.begin(), array.shape.end(), shape.begin() + 1);
       batch.arrays.emplace_back(shape, array.dtype);
       status.Update(batch.arrays.back().status());
     }

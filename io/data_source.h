@@ -19,7 +19,7 @@ namespace halite {
 
 // One array of a sample.
 struct SampleArray {
-  std::string name;
+  std::string name = "";
   Shape shape;  // of one sample, without the axis of samples
   DType dtype = DType::kFloat32;
 };
@@ -36,13 +36,12 @@ class DataSource {
   virtual absl::Status Read(absl::Span<const int64_t> indices, absl::Span<NdArray> batch) const = 0;
 };
 
-// An array in memory whose first axis counts samples. A batch holds dtype(value * scale); images
-// stay bytes here and become numbers in [0, 1] in the batch with {.dtype = kFloat32, .scale = 1. /
-// 255}.
+// An array in memory whose first axis counts samples. A batch holds dtype(value * scale): with
+// dtype float32 and scale 1 / 255, images stay bytes here and are numbers in [0, 1] in the batch.
 struct SourceArray {
   NdArray array;
-  std::string name;
-  std::optional<DType> dtype;  // that of the array by default
+  std::string name = "";
+  std::optional<DType> dtype = std::nullopt;  // that of the array by default
   double scale = 1;
 };
 

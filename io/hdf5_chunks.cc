@@ -136,7 +136,7 @@ absl::Status ChunkTable::ParseLayout4(Reader& reader, ByteReader& layout) {
     return Unsupported("the chunk index of libver='latest'");
   }
   Chunk chunk;
-  chunk.start.resize(shape_.size());  // zeros
+  for (size_t d = 0; d < shape_.size(); ++d) chunk.start.push_back(0);
   chunk.stored_bytes = chunk_bytes_;
   if ((flags & 0x02) != 0) {
     chunk.stored_bytes = layout.Unsigned(8);

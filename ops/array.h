@@ -16,11 +16,11 @@ namespace halite {
 absl::Span<const FunctionDef> ArrayFunctions();
 
 struct ReshapeOptions {
-  Shape shape;          // of the output; one extent may be -1, which the size then decides
+  Shape shape = {};          // of the output; one extent may be -1, which the size then decides
   bool inplace = true;  // the output shares the memory of x; else it is a copy
 };
 struct TransposeOptions {
-  std::vector<int64_t> axes;  // axis d of the output is axis axes[d] of x; required
+  std::vector<int64_t> axes = {};  // axis d of the output is axis axes[d] of x; required
 };
 struct ConcatenateOptions {
   int axis = -1;  // negative axes count from the end
@@ -30,9 +30,9 @@ struct SplitOptions {
 };
 // Lists shorter than the rank belong to the trailing axes; empty lists stand for all of x.
 struct SliceOptions {
-  std::vector<int64_t> start;  // default 0
-  std::vector<int64_t> stop;   // default the extent
-  std::vector<int64_t> step;   // default 1, at least 1
+  std::vector<int64_t> start = {};  // default 0
+  std::vector<int64_t> stop = {};   // default the extent
+  std::vector<int64_t> step = {};   // default 1, at least 1
 };
 
 namespace functions {

@@ -24,9 +24,9 @@ struct AffineLayerOptions {
 
 struct ConvolutionLayerOptions {
   int base_axis = 1;              // the axis of the channels
-  std::vector<int64_t> pad;       // default 0, one entry for each spatial axis
-  std::vector<int64_t> stride;    // default 1
-  std::vector<int64_t> dilation;  // default 1
+  std::vector<int64_t> pad = {};       // default 0, one entry for each spatial axis
+  std::vector<int64_t> stride = {};    // default 1
+  std::vector<int64_t> dilation = {};  // default 1
   int64_t group = 1;
   bool with_bias = true;
   bool fix_parameters = false;

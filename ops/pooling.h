@@ -19,19 +19,19 @@ absl::Span<const FunctionDef> PoolingFunctions();
 
 // Lists have one entry for each pooled axis, or are empty for the default.
 struct MaxPoolingOptions {
-  std::vector<int64_t> kernel;  // extents of a window; its number of entries is that of pooled axes
-  std::vector<int64_t> stride;  // distance of neighbouring windows, default `kernel`
+  std::vector<int64_t> kernel = {};  // extents of a window; its number of entries is that of pooled axes
+  std::vector<int64_t> stride = {};  // distance of neighbouring windows, default `kernel`
   // Whether the last window must lie inside the padded array. If not, there is one wherever it
   // begins before the end of the array.
   bool ignore_border = true;
-  std::vector<int64_t> pad;  // cells before and behind the array, less than `kernel`, default 0
+  std::vector<int64_t> pad = {};  // cells before and behind the array, less than `kernel`, default 0
 };
 
 struct AveragePoolingOptions {
-  std::vector<int64_t> kernel;
-  std::vector<int64_t> stride;
+  std::vector<int64_t> kernel = {};
+  std::vector<int64_t> stride = {};
   bool ignore_border = true;
-  std::vector<int64_t> pad;
+  std::vector<int64_t> pad = {};
   // Whether padding counts in the divisor (up to its far edge, not beyond). It adds nothing to the
   // sum.
   bool including_pad = true;

@@ -6,6 +6,16 @@
 #include "halite/ops/activations.h"
 #include "halite/ops/arithmetic.h"
 #include "halite/ops/array.h"
+#include "halite/ops/batch_normalization.h"
+#include "halite/ops/convolution.h"
+#include "halite/ops/embed.h"
+#include "halite/ops/matmul.h"
+#include "halite/ops/pooling.h"
+#include "halite/ops/random.h"
+#include "halite/ops/reduce.h"
+#include "halite/ops/softmax.h"
+#include "halite/ops/softmax_cross_entropy.h"
+#include "halite/ops/top_n_error.h"
 
 namespace halite {
 
@@ -18,6 +28,16 @@ const FunctionRegistry& AllFunctions() {
     add(ActivationFunctions());
     add(ArithmeticFunctions());
     add(ArrayFunctions());
+    add(BatchNormalizationFunctions());
+    add({&ConvolutionFunction(), 1});
+    add(EmbedFunctions());
+    add(MatmulFunctions());
+    add(PoolingFunctions());
+    add(RandomFunctions());
+    add(ReduceFunctions());
+    add(SoftmaxCrossEntropyFunctions());
+    add(SoftmaxFunctions());
+    add(TopNErrorFunctions());
     return new FunctionRegistry(std::move(functions));
   }();
   return registry;

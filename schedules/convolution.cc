@@ -1,12 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HEADER
+// Schedules and kernels of convolution.
+//
+//   convolution:     x [x, y, z, ci, n], w [kx, ky, kz, ci, co], b [co] -> y [x, y, z, co, n]
+//                    with stride_, pad_ and dilation_ x, y, z
+//   convolution_dx:  dy, w -> dx, with offset_ and dilation_ x, y, z:
+//                    dx(x) = sum_k dy(x + offset - k * dilation) w(k); dx and w of any strides
+//   convolution_dw:  x, dy -> dw, with the scalars of convolution
+//
+// CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8 where
+// one vector holds all channels; 2 x 4 with 16 registers), padded rows and packed weights staged
+// inside the call. GFLOP/s of one core, AMD EPYC (Zen 5), peak 260; taps on padding are counted, the
+// best of three while others used the machine (its peak then: 247 at best); oneDNN 2.6 on NCHW
+// arrays, its reorders included, in the same hour:
+//
+//   layer, batch             forward    %  oneDNN |   dx  oneDNN |   dw  oneDNN
+//   5x5 1-16 @28, 64             102   39     138 |    -       - |   55     141
+//   5x5 16-16 @12, 64            159   61     194 |   83     192 |  117     181
+//   3x3 64 @56, 1                235   90     216 |  232       - |  204       -
+//   3x3 64 @56, 16               211   81     199 |  205     198 |  186     183
+//   3x3 128 @28, 16              216   83     208 |  215     203 |  178     201
+//   3x3 256 @14, 16              219   84     211 |  220     214 |  183     208
+//   3x3 512 @7, 1                150   58     119 |  140       - |   75       -
+//   3x3 512 @7, 16               224   86     201 |  222     202 |  146     140
+//   3x3 stride 2 128 @56, 16     180   69     161 |  140     172 |  153     170
+//   7x7 stride 2 3-64 @224, 16   206   79     154 |   29      34 |  158     145
+//   1x1 64-256 @56, 1            187   72     190 |  181       - |  148       -
+//   1x1 64-256 @56, 16           143   55     122 |  111     121 |   94     124
+//   1x1 1024-256 @14, 16         170   65     186 |  170     196 |   88     163
+//
+// What bounds it: 3x3 the multiply-adds; few terms (5x5 of one channel, 1x1) the transposed store of
+// a tile; batch 16 the memory; one image of 7x7 the packing of the weights; dw of small images the
+// loop over short rows. A 1x1 convolution is better handed to matmul.
 #include "halite/ops/algorithms/convolution.h"
 
 #include <cstdint>
 #include <vector>
 
 #include "halite/schedules/op_generator.h"
+#include "halite/schedules/parallel.h"
 
 namespace halite {
 namespace {
@@ -22,7 +54,7 @@ using Halide::Var;
 
 Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
 
-// About as many outputs of the axis as there are for a centred kernel; only a guide.
+// As many outputs of the axis as there are if the padding is the same on both sides; only a guide.
 Expr Outputs(const ConvolutionAxis& a) {
   return (a.in + 2 * a.pad - (a.taps - 1) * a.dilation - 1) / a.stride + 1;
 }
@@ -31,9 +63,11 @@ ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Target& target,
                           const Tuning& tuning) {
   ConvolutionShape shape;
   shape.lanes = target.natural_vector_size(in.type);
-  shape.rows = tuning("rows", 8);
-  shape.blocks = tuning("blocks", 4);
-  shape.masked = false;
+  // The padded rows of a task (some 256 KB at most) serve 128 channels, more where taps are few.
+  const Expr row = in.in_channels * in.axes[0].in * in.axes[2].taps;
+  shape.rows = Halide::clamp(tuning("samples", 1 << 16) / row, 2, tuning("rows", 8));
+  const Expr taps = in.axes[0].taps * in.axes[1].taps * in.axes[2].taps;
+  shape.blocks = Halide::clamp(36 / taps, 4, 16);
   if (target.has_feature(Target::AVX512_Skylake)) {
     const Expr width = Outputs(in.axes[0]);
     const Expr narrow = in.out_channels <= shape.lanes;
@@ -48,20 +82,22 @@ ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Target& target,
 }
 
 // The channels of a row lie together: tiles walk over them.
-void SchedulePadded(PaddedInput& in, const Halide::LoopLevel& where, int lanes) {
+void ScheduleWindow(PaddedWindow& in, const Halide::LoopLevel& where, int lanes) {
   in.padded.compute_at(where)
-      .reorder_storage(in.x, in.ci, in.y, in.z, in.n)
-      .reorder(in.x, in.ci, in.y, in.z, in.n)
-      .vectorize(in.x, lanes, TailStrategy::RoundUp);
+      .reorder_storage(in.x, in.c, in.y, in.z, in.i)
+      .reorder(in.x, in.c, in.y, in.z, in.i)
+      .vectorize(in.x, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
   const RVar vector("vector"), lane("lane");
   in.padded.update()
-      .reorder(in.samples.x, in.ci, in.y, in.z, in.n)
+      .reorder(in.samples.x, in.c, in.y, in.z, in.i)
       .split(in.samples.x, vector, lane, lanes, kGuard)
-      .vectorize(lane);
+      .vectorize(lane)
+      .never_partition_all();
 }
 
-// Sums of a tile: channels of the input innermost, unless they are so few that the taps along x make
-// the longer loop.
+// Sums of a tile: channels of the input innermost, unless they are so few that the taps along x
+// make the longer loop.
 void ScheduleSums(TiledConvolution& op, const ConvolutionOperands& in) {
   using Op = TiledConvolution;
   const Expr stride = in.axes[0].stride;
@@ -78,7 +114,8 @@ void ScheduleSums(TiledConvolution& op, const ConvolutionOperands& in) {
                  s[Op::kTapY], s[Op::kTapZ]})
         .vectorize(op.v)
         .unroll(s[Op::kSumVector])
-        .unroll(s[Op::kSumPixel]);
+        .unroll(s[Op::kSumPixel])
+        .never_partition_all();
     along_row(sum.specialize(few && stride == 1));
     if (!strided) continue;
     along_row(sum.specialize(few && stride == 2));
@@ -102,7 +139,7 @@ void ScheduleTile(TiledConvolution& op, const ConvolutionOperands& in,
     place(f, Op::kVector)
         .bound_extent(op.u, 1)
         .bound(op.e, 0, shape.lanes * shape.slots)
-        .vectorize(op.e, shape.lanes, TailStrategy::RoundUp)
+        .vectorize(op.e, 2 * shape.lanes, TailStrategy::RoundUp)
         .unroll(op.e);
   }
   place(op.sum, Op::kTile)
@@ -115,13 +152,27 @@ void ScheduleTile(TiledConvolution& op, const ConvolutionOperands& in,
   ScheduleSums(op, in);
 }
 
-void ScheduleOperands(TiledConvolution& op, const ConvolutionShape& shape) {
+// Weights are packed a vector of output channels at a time. Where w lies by its output channel (the
+// forward operator), a block of them reads `lanes` long runs; where it lies by the input channel
+// (the gradient), every input channel is one run for all blocks.
+void ScheduleOperands(TiledConvolution& op, const ConvolutionOperands& in,
+                      const ConvolutionShape& shape) {
   op.packed.compute_root()
       .bound(op.v, 0, shape.lanes)
       .reorder_storage(op.v, op.ci, op.kx, op.ky, op.kz, op.block)
-      .parallel(op.block);
+      .vectorize(op.v)
+      .never_partition_all();
+  const Var group("group");
+  if (!in.b.defined()) {
+    op.packed.split(op.ci, group, op.ci, 16, kGuard)
+        .reorder(op.v, op.kx, op.ky, op.kz, op.block, op.ci, group);
+  }
+  // A second parallel region costs more than it gains on less than some 20 microseconds of work.
+  const Expr weights = in.in_channels * in.out_channels * in.axes[0].taps * in.axes[1].taps;
+  op.packed.specialize(weights <= 1 << 16);
+  op.packed.parallel(in.b.defined() ? op.block : group);
   op.bias.compute_root().bound(op.v, 0, shape.lanes);
-  SchedulePadded(op.input, {op.result, op.r[TiledConvolution::kTask]}, shape.lanes);
+  ScheduleWindow(*op.window, {op.result, op.r[TiledConvolution::kTask]}, shape.lanes);
 }
 
 void ScheduleCpu(TiledConvolution& op, const ConvolutionOperands& in, const ConvolutionShape& shape,
@@ -134,7 +185,7 @@ void ScheduleCpu(TiledConvolution& op, const ConvolutionOperands& in, const Conv
       .parallel(op.r[Op::kTask])
       .never_partition_all();
   ScheduleTile(op, in, shape);
-  ScheduleOperands(op, shape);
+  ScheduleOperands(op, in, shape);
   for (const Expr& condition : specializations) op.result.update().specialize(condition);
 }
 
@@ -143,8 +194,8 @@ Expr EvenShare(const Expr& count, const Expr& most) {
   return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
 }
 
-ConvolutionWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Target& target,
-                                 const Tuning& tuning) {
+ConvolutionWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Expr& taps,
+                                 const Target& target, const Tuning& tuning) {
   ConvolutionWeightsShape shape;
   const int lanes = shape.lanes = target.natural_vector_size(in.type);
   const bool many_registers = target.has_feature(Target::AVX512_Skylake);
@@ -152,84 +203,141 @@ ConvolutionWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Tar
   const Expr narrow = in.out_channels <= lanes;
   shape.tiles = {{!narrow, 2, shape.terms}, {narrow, 1, shape.terms}};
   shape.blocks = Halide::min(CeilDiv(in.out_channels, 2 * lanes), tuning("blocks", 4));
-  shape.channels = Halide::min(in.in_channels, tuning("channels", 64));
+  shape.channels =
+      Halide::min(in.in_channels, Halide::clamp(576 / taps, 16, tuning("channels", 256)));
   const int pixels = tuning("chunk", 256);
   shape.rows = EvenShare(in.out[1], pixels / in.out[0]);
   shape.images = EvenShare(in.batch, pixels / (in.out[0] * in.out[1]));
-  const Expr groups = CeilDiv(in.in_channels, shape.channels) * CeilDiv(in.out_channels, 2 * lanes * shape.blocks);
+  const Expr groups =
+      CeilDiv(in.in_channels, shape.channels) * CeilDiv(in.out_channels, 2 * lanes * shape.blocks);
   const Expr chunks = CeilDiv(in.out[1], shape.rows) * in.out[2] * CeilDiv(in.batch, shape.images);
   shape.slices = Halide::clamp(8 / groups, 1, chunks);
   return shape;
 }
 
-void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& shape, const Expr& accumulate) {
+// dy in squares of lanes x lanes, transposed in registers.
+void ScheduleTurned(TiledConvolutionWeights& op, int lanes) {
+  const Var pixel("pixel");
+  op.dy.compute_at(op.total, op.c.x)
+      .reorder_storage(op.v, op.x, op.y, op.n, op.cv)
+      .split(op.x, op.x, pixel, lanes, TailStrategy::RoundUp)
+      .reorder(op.v, pixel, op.x, op.y)
+      .bound(op.v, 0, lanes)
+      .vectorize(op.v)
+      .unroll(pixel)
+      .never_partition_all();
+  for (Func& f : op.turned) {
+    f.compute_at(op.dy, op.x)
+        .store_in(MemoryType::Stack)
+        .bound(op.e, 0, lanes * lanes)
+        .bound_extent(op.xb, 1)
+        .bound_extent(op.y, 1)
+        .bound_extent(op.n, 1)
+        .bound_extent(op.cv, 1)
+        .bound_extent(op.chunk, 1)
+        .bound_extent(op.task, 1)
+        .vectorize(op.e, lanes, TailStrategy::RoundUp)
+        .unroll(op.e);
+  }
+  ScheduleWindow(*op.gradient, {op.dy, op.y}, lanes);
+}
+
+void ScheduleSums(TiledConvolutionWeights& op, const ConvolutionWeightsShape& shape,
+                  const Expr& stride) {
   using Op = TiledConvolutionWeights;
-  const int lanes = shape.lanes;
-  const Halide::LoopLevel chunk(op.total, op.c.x, 0), at_task(op.partial, op.task);
-  for (Func& f : op.term) f.compute_root();
-  op.partial.compute_root().vectorize(op.v, lanes, TailStrategy::RoundUp).bound(op.v, 0, lanes).bound(op.u, 0, 2).bound(op.p, 0, shape.terms).bound(op.block, 0, shape.blocks).parallel(op.task);
-  op.total.compute_at(op.partial, op.task).vectorize(op.v);
-  op.total.update().reorder({op.v, op.u, op.p, op.j, op.block, op.c.x, op.task}).vectorize(op.v).unroll(op.u).unroll(op.p);
-  op.sum.compute_at(op.total, op.j).store_in(MemoryType::Stack).bound_extent(op.j, 1).bound_extent(op.block, 1).bound_extent(op.task, 1).bound_extent(op.chunk, 1).vectorize(op.v).unroll(op.u).unroll(op.p);
+  for (Func& f : op.term) f.compute_root().never_partition_all();
+  for (Func& f : op.tile_term) {
+    f.compute_at(op.total, op.j)
+        .store_in(MemoryType::Stack)
+        .bound(op.p, 0, shape.terms)
+        .bound_extent(op.j, 1)
+        .unroll(op.p);
+  }
+  op.sum.compute_at(op.total, op.j)
+      .store_in(MemoryType::Stack)
+      .bound_extent(op.j, 1)
+      .bound_extent(op.block, 1)
+      .bound_extent(op.chunk, 1)
+      .bound_extent(op.task, 1)
+      .vectorize(op.v)
+      .unroll(op.u)
+      .unroll(op.p);
   for (size_t i = 0; i < op.sums.size(); ++i) {
     const Halide::RDom& s = op.sums[i];
-    op.sum.update(static_cast<int>(i)).reorder({op.v, s[Op::kVector], s[Op::kTerm], s[Op::kX], s[Op::kRow], s[Op::kImage]}).vectorize(op.v).unroll(s[Op::kVector]).unroll(s[Op::kTerm]);
+    op.sum.update(static_cast<int>(i))
+        .reorder({op.v, s[Op::kVector], s[Op::kTerm], s[Op::kX], s[Op::kRow], s[Op::kImage]})
+        .vectorize(op.v)
+        .unroll(s[Op::kVector])
+        .unroll(s[Op::kTerm])
+        .never_partition_all()
+        .specialize(stride == 1);
   }
-  SchedulePadded(op.input, {op.total, op.c.x}, lanes);
-  Var xi("xi");
-  op.dy.compute_at(op.total, op.c.x).reorder_storage(op.v, op.x, op.y, op.z, op.n, op.cv).split(op.x, op.x, xi, lanes, TailStrategy::RoundUp).reorder(op.v, xi, op.x, op.y).bound(op.v, 0, lanes).vectorize(op.v).unroll(xi);
-  for (Func& f : op.turned) {
-    f.compute_at(op.dy, op.x).store_in(MemoryType::Stack).bound(op.e, 0, lanes * lanes).bound_extent(op.xb, 1).bound_extent(op.y, 1).bound_extent(op.z, 1).bound_extent(op.n, 1).bound_extent(op.cv, 1).vectorize(op.e, lanes, TailStrategy::RoundUp).unroll(op.e);
-  }
-  op.turned[0].update().allow_race_conditions().vectorize(op.square.x).unroll(op.square.y);
-  RVar cb("cb"), cl("cl");
-  op.result.update().split(op.r[4], cb, cl, 2 * lanes, kGuard).reorder({cl, op.r[0], op.r[1], op.r[2], op.r[3], cb}).parallel(cb);
-  op.reduced.compute_at(op.result, op.r[0]).vectorize(op.co, lanes, TailStrategy::RoundUp);
-  op.reduced.update().reorder(op.co, op.slices.x).vectorize(op.co, lanes, TailStrategy::RoundUp);
+}
+
+// Parallel over tasks, then over blocks of output channels to add up the slices.
+void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& shape,
+                 const Expr& stride, const Expr& accumulate) {
+  const int lanes = shape.lanes;
+  op.partial.compute_root()
+      .bound(op.v, 0, lanes)
+      .bound(op.u, 0, 2)
+      .bound(op.p, 0, shape.terms)
+      .bound(op.block, 0, shape.blocks)
+      .vectorize(op.v)
+      .parallel(op.task)
+      .never_partition_all();
+  op.total.compute_at(op.partial, op.task).vectorize(op.v).never_partition_all();
+  op.total.update()
+      .reorder({op.v, op.u, op.p, op.j, op.block, op.c.x, op.task})
+      .vectorize(op.v)
+      .unroll(op.u)
+      .unroll(op.p)
+      .never_partition_all();
+  ScheduleSums(op, shape, stride);
+  ScheduleTurned(op, lanes);
+  ScheduleWindow(*op.window, {op.total, op.c.x}, lanes);
+
+  // Eight input channels of a block at a time: dw is written in long runs.
+  const RVar block("block"), co("co"), group("group"), ci("ci");
+  op.result.update()
+      .split(op.r[4], block, co, 2 * lanes, kGuard)
+      .split(op.r[3], group, ci, 8, kGuard)
+      .reorder({op.r[0], op.r[1], op.r[2], ci, co, group, block})
+      .parallel(block)
+      .never_partition_all();
+  op.reduced.store_at(op.result, block)
+      .compute_at(op.result, group)
+      .reorder_storage(op.co, op.kx, op.ky, op.kz, op.ci)
+      .reorder(op.co, op.kx, op.ky, op.kz, op.ci)
+      .vectorize(op.co, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
+  op.reduced.update()
+      .reorder(op.co, op.slices.x, op.kx, op.ky, op.kz, op.ci)
+      .vectorize(op.co, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
   op.result.update().specialize(!accumulate);
 }
 
-// A block of threads makes 32 x of 8 channels.
+// A block of threads makes 32 x of 8 channels. Channels and images are the innermost loop over
+// blocks: only the first index of a grid may pass 65535.
 void ScheduleGpu(Convolution& op) {
-  const RVar xb("xb"), xt("xt"), cb("cb"), ct("ct"), yz("yz"), cn("cn");
+  const RVar xb("xb"), xt("xt"), cb("cb"), ct("ct"), row("row"), plane("plane");
   op.result.update()
       .split(op.r[0], xb, xt, 32, kGuard)
       .split(op.r[3], cb, ct, 8, kGuard)
-      .reorder({xt, ct, xb, op.r[1], op.r[2], cb, op.r[4]})
-      .fuse(op.r[1], op.r[2], yz)
-      .fuse(cb, op.r[4], cn)
+      .reorder({xt, ct, cb, op.r[4], xb, op.r[1], op.r[2]})
+      .fuse(cb, op.r[4], plane)
+      .fuse(op.r[1], op.r[2], row)
       .gpu_threads(xt, ct)
-      .gpu_blocks(xb, yz, cn);
+      .gpu_blocks(plane, xb, row);
   op.sum.compute_at(op.result, xt);
 }
 
 void ScheduleGpu(ConvolutionWeights& op) {
-  const Var jb("jb"), jt("jt"), cb("cb"), ct("ct");
-  const Var taps("taps"), js("js");
-  op.partial.compute_root()
-      .fuse(op.kx, op.ky, taps)
-      .fuse(taps, op.kz, taps)
-      .fuse(taps, op.ci, js)
-      .gpu_tile(js, op.co, jb, cb, jt, ct, 16, 8, kGuard)
-      .gpu_blocks(op.slice);
-  op.partial.update()
-      .fuse(op.kx, op.ky, taps)
-      .fuse(taps, op.kz, taps)
-      .fuse(taps, op.ci, js)
-      .split(js, jb, jt, 16, kGuard)
-      .split(op.co, cb, ct, 8, kGuard)
-      .reorder({op.s.x, op.s.y, jt, ct, jb, cb, op.slice})
-      .gpu_threads(jt, ct)
-      .gpu_blocks(jb, cb, op.slice);
-  const RVar rt("rt"), rj("rj"), rb("rb"), th("th");
-  op.result.update()
-      .fuse(op.r[0], op.r[1], rt)
-      .fuse(rt, op.r[2], rt)
-      .fuse(rt, op.r[3], rj)
-      .fuse(rj, op.r[4], rj)
-      .split(rj, rb, th, 128, kGuard)
-      .gpu_blocks(rb)
-      .gpu_threads(th);
+  op.partial.compute_root();
+  ScheduleRowsGpu(op.partial, {op.kx, op.ky, op.kz, op.ci, op.co, op.slice});
+  ScheduleRowsGpu(op.partial.update(), {op.kx, op.ky, op.kz, op.ci, op.co, op.slice});
+  ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3], op.r[4]});
 }
 
 class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
@@ -293,8 +401,8 @@ class ConvolutionDxKernel : public OpGenerator<ConvolutionDxKernel> {
     ZeroMin(w, 5, true);
     const Expr offset[] = {offset_x, offset_y, offset_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    ConvolutionOperands in{dy, {}, {}, {}, w.dim(4).extent(), w.dim(3).extent(), dtype, "dx",
-                           accumulate_dx};
+    ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
+                           dtype, accumulate_dx};
     for (int d = 0; d < 3; ++d) {
       const Expr taps = w.dim(d).extent();
       in.axes[d] = {1, (taps - 1) * dilation[d] - offset[d], dilation[d], dy.dim(d).extent(), taps};
@@ -309,7 +417,7 @@ class ConvolutionDxKernel : public OpGenerator<ConvolutionDxKernel> {
       const ConvolutionShape shape = ShapeFor(in, get_target(), Tuning(tuning));
       TiledConvolution op(in, shape);
       const Expr dense = op.result.output_buffer().dim(0).stride() == 1;
-      ScheduleCpu(op, in, shape, {!accumulate_dx && dense, !accumulate_dx, dense});
+      ScheduleCpu(op, in, shape, {!accumulate_dx && dense, !accumulate_dx});
       dx = op.result;
     }
     ZeroMin(dx, 5, true);
@@ -338,7 +446,9 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
     ZeroMin(dy, 5);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    ConvolutionWeightsOperands in{x, dy, {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(), dtype, accumulate_dw};
+    ConvolutionWeightsOperands in{
+        x,     dy,           {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(),
+        dtype, accumulate_dw};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), {}};
       in.out[d] = dy.dim(d).extent();
@@ -349,9 +459,11 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
       op.result.update().specialize(!accumulate_dw);
       dw = op.result;
     } else {
-      const ConvolutionWeightsShape shape = ShapeFor(in, get_target(), Tuning(tuning));
-      TiledConvolutionWeights op(in, shape);
-      ScheduleCpu(op, shape, accumulate_dw);
+      ConvolutionWeightsShape shape;
+      TiledConvolutionWeights op(in, [&](const Expr& taps) {
+        return shape = ShapeFor(in, taps, get_target(), Tuning(tuning));
+      });
+      ScheduleCpu(op, shape, stride_x, accumulate_dw);
       dw = op.result;
     }
     ZeroMin(dw, 5);

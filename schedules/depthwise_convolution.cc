@@ -1,12 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HEADER
+// Schedules and kernels of depthwise convolution.
+//
+//   depthwise_convolution:     x [x, y, z, c, n], w [kx, ky, kz, co], b [co] -> y [x, y, z, co, n]
+//   depthwise_convolution_dx:  dy, w -> dx
+//   depthwise_convolution_dw:  x, dy -> dw
+// all with multiplier (co = c * multiplier channels) and stride_, pad_ and dilation_ x, y, z.
+//
+// CPU: vectors of x, tiles of four rows, padded rows staged; 3x3 of stride 1 and 2 is unrolled. dx is
+// a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5), best
+// of three while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders:
+//
+//   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
+//   3x3 32 @112, 1                 63      36 |  66       - |  36       -
+//   3x3 32 @112, 16                27      18 |  27      20 |  23      18
+//   3x3 stride 2 96 @112, 1        25       - |  14       - |  16       -
+//   3x3 512 @14, 1                 18       - |  20       - |  14       -
+//
+// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); @14 the loops over short
+// rows, whose vectors are not full.
 #include "halite/ops/algorithms/depthwise_convolution.h"
 
 #include <cstdint>
 #include <vector>
 
 #include "halite/schedules/op_generator.h"
+#include "halite/schedules/parallel.h"
 
 namespace halite {
 namespace {
@@ -20,42 +39,58 @@ using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
 
-void SchedulePadded(PaddedInput& in, const LoopLevel& where, int lanes, const Expr& spread) {
+void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, int lanes, const Expr& spread = 1) {
   in.padded.compute_at(where).vectorize(in.x, lanes, TailStrategy::RoundUp).never_partition_all();
   const RVar vector("vector"), lane("lane");
   // Samples lie at different places: spread >= 1.
-  in.padded.update().allow_race_conditions().split(in.samples.x, vector, lane, lanes, kGuard).vectorize(lane).never_partition_all();
+  in.padded.update()
+      .allow_race_conditions()
+      .split(in.samples.x, vector, lane, lanes, kGuard)
+      .vectorize(lane)
+      .never_partition_all();
   if (!Halide::Internal::is_const(spread)) in.padded.update().specialize(spread == 1);
 }
 
-void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in, int lanes, int height) {
+void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
+                 const DepthwiseShape& shape) {
   using Op = TiledDepthwiseConvolution;
+  const RVar vector("vector"), lane("lane");
   op.result.update()
       .allow_race_conditions()
-      .vectorize(op.r[Op::kLane])
+      .split(op.r[Op::kX], vector, lane, shape.lanes, kGuard)
+      .reorder({lane, op.r[Op::kRow], vector, op.r[Op::kTile]})
+      .vectorize(lane)
+      .unroll(op.r[Op::kRow])
       .parallel(op.r[Op::kTask])
       .never_partition_all();
-  op.sum.compute_at(op.result, op.r[Op::kTileX])
+  op.sum.compute_at(op.result, vector)
       .store_in(MemoryType::Stack)
-      .bound(op.v, 0, lanes)
-      .bound(op.p, 0, height)
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.p, 0, shape.height)
       .bound_extent(op.t, 1)
       .bound_extent(op.tile, 1)
       .bound_extent(op.rows, 1)
+      .bound_extent(op.z, 1)
       .bound_extent(op.plane, 1)
+      .bound_extent(op.task, 1)
       .vectorize(op.v)
       .unroll(op.p);
   Stage sum = op.sum.update();
   const Halide::RDom& k = op.taps;
-  sum.reorder({op.v, op.p, k[0], k[1], k[2], k[3]}).vectorize(op.v).unroll(op.p);
+  sum.reorder({op.v, op.p, k[0], k[1], k[2], k[3]})
+      .vectorize(op.v)
+      .unroll(op.p)
+      .never_partition_all();
   const ConvolutionAxes& a = in.axes;
   const Expr plain = a[0].dilation == 1 && a[1].dilation == 1 && a[0].taps == 3 && a[1].taps == 3;
   for (int stride : {1, 2}) {
-    sum.specialize(plain && a[0].stride == stride && a[1].stride == stride).unroll(k[0]).unroll(k[1]);
+    sum.specialize(plain && a[0].stride == stride && a[1].stride == stride)
+        .unroll(k[0])
+        .unroll(k[1]);
     if (Halide::Internal::is_const(a[0].stride)) break;
   }
-  sum.specialize(a[0].stride == 1);
-  SchedulePadded(op.input, {op.result, op.r[Op::kSlice]}, lanes, a[0].spread);
+  if (!Halide::Internal::is_const(a[0].stride)) sum.specialize(a[0].stride == 1);
+  ScheduleWindow(*op.window, {op.result, op.r[Op::kRows]}, shape.lanes, a[0].spread);
   op.result.update().specialize(!in.accumulate);
 }
 
@@ -63,49 +98,56 @@ void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, 
   op.result.update().parallel(op.r[3]).never_partition_all();
   op.folded.compute_at(op.result, op.r[0]);
   op.folded.update().atomic().vectorize(op.lane.x);
-  op.total.compute_at(op.result, op.r[3]).bound(op.v, 0, lanes).vectorize(op.v);
+  op.total.compute_at(op.result, op.r[3])
+      .bound(op.v, 0, lanes)
+      .vectorize(op.v)
+      .never_partition_all();
   op.total.update()
       .reorder({op.v, op.kx, op.ky, op.kz, op.c[0], op.c[1], op.c[2], op.co})
-      .vectorize(op.v);
-  op.sum.compute_at(op.total, op.c[0]).bound(op.v, 0, lanes).vectorize(op.v);
+      .vectorize(op.v)
+      .never_partition_all();
+  op.sum.compute_at(op.total, op.c[0]).bound(op.v, 0, lanes).vectorize(op.v).never_partition_all();
   Stage sum = op.sum.update();
-  sum.reorder({op.v, op.kx, op.s.x, op.s.y, op.ky, op.kz}).vectorize(op.v);
+  sum.reorder({op.v, op.kx, op.ky, op.s.x, op.s.y, op.kz}).vectorize(op.v).never_partition_all();
   const Expr taps_x = op.result.output_buffer().dim(0).extent();
   const Expr taps_y = op.result.output_buffer().dim(1).extent();
-  (void)taps_x; (void)taps_y;
-  SchedulePadded(op.input, {op.total, op.c[0]}, lanes, 1);
-  SchedulePadded(op.gradient, {op.total, op.c[0]}, lanes, 1);
+  for (int stride : {1, 2}) {
+    sum.specialize(taps_x == 3 && taps_y == 3 && in.axes[0].stride == stride)
+        .unroll(op.kx)
+        .unroll(op.ky);
+  }
+  sum.specialize(in.axes[0].stride == 1);
+  ScheduleWindow(*op.window, {op.total, op.c[0]}, lanes);
+  ScheduleWindow(*op.gradient, {op.total, op.c[0]}, lanes);
   op.result.update().specialize(!in.accumulate);
 }
 
-// A block of threads makes 32 x of 8 rows.
+// A block of threads makes 32 x of 8 rows. The planes are the innermost loop over blocks: only the
+// first index of a grid may pass 65535.
 void ScheduleGpu(DepthwiseConvolution& op) {
-  const RVar xb("xb"), xt("xt"), yb("yb"), yt("yt"), zc("zc");
+  const RVar xb("xb"), xt("xt"), yb("yb"), yt("yt"), plane("plane");
   op.result.update()
       .split(op.r[0], xb, xt, 32, kGuard)
       .split(op.r[1], yb, yt, 8, kGuard)
-      .reorder({xt, yt, xb, yb, op.r[2], op.r[3], op.r[4]})
-      .fuse(op.r[2], op.r[3], zc)
-      .fuse(zc, op.r[4], zc)
+      .reorder({xt, yt, op.r[2], op.r[3], op.r[4], xb, yb})
+      .fuse(op.r[2], op.r[3], plane)
+      .fuse(plane, op.r[4], plane)
       .gpu_threads(xt, yt)
-      .gpu_blocks(xb, yb, zc);
+      .gpu_blocks(plane, xb, yb);
   op.sum.compute_at(op.result, xt);
 }
 
 void ScheduleGpu(DepthwiseWeights& op) {
-  const Var taps("taps"), block("block"), thread("thread");
-  op.partial.compute_root().fuse(op.kx, op.ky, taps).fuse(taps, op.kz, taps).fuse(taps, op.co, taps)
-      .gpu_tile(taps, block, thread, 64, kGuard).gpu_blocks(op.slice);
-  op.partial.update().fuse(op.kx, op.ky, taps).fuse(taps, op.kz, taps).fuse(taps, op.co, taps)
-      .split(taps, block, thread, 64, kGuard)
-      .reorder({op.s.x, op.s.y, thread, block, op.slice}).gpu_threads(thread).gpu_blocks(block, op.slice);
-  const RVar rt("rt"), rb("rb"), th("th");
-  op.result.update().fuse(op.r[0], op.r[1], rt).fuse(rt, op.r[2], rt).fuse(rt, op.r[3], rt)
-      .split(rt, rb, th, 64, kGuard).gpu_blocks(rb).gpu_threads(th);
+  op.partial.compute_root();
+  ScheduleRowsGpu(op.partial, {op.kx, op.ky, op.kz, op.co, op.slice});
+  ScheduleRowsGpu(op.partial.update(), {op.kx, op.ky, op.kz, op.co, op.slice});
+  ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3]});
 }
 
-// Rows of a register tile, and tiles one above the other that share padded rows.
-int TileHeight(const Target& target) { return target.has_feature(Target::AVX512_Skylake) ? 8 : 4; }
+// Four rows of a tile share their input rows in registers, four tiles their padded rows.
+DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type) {
+  return {target.natural_vector_size(type), 4, 4, 1 << 15};
+}
 
 class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel> {
  public:
@@ -140,9 +182,9 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
       ScheduleGpu(op);
       y = op.result;
     } else {
-      const int lanes = get_target().natural_vector_size(dtype), height = TileHeight(get_target());
-      TiledDepthwiseConvolution op(in, lanes, height, 16 / height, 32768);
-      ScheduleCpu(op, in, lanes, height);
+      const DepthwiseShape shape = ShapeFor(get_target(), dtype);
+      TiledDepthwiseConvolution op(in, shape);
+      ScheduleCpu(op, in, shape);
       y = op.result;
     }
     ZeroMin(y, 5);
@@ -172,11 +214,11 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
     ZeroMin(w, 4);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    DepthwiseOperands in{dy, {}, {}, {}, multiplier, dtype, "dx", accumulate_dx};
+    DepthwiseOperands in{dy, {}, {}, {}, multiplier, dtype, accumulate_dx};
     for (int d = 0; d < 3; ++d) {
       const Expr taps = w.dim(d).extent();
-      in.axes[d] = {1, (taps - 1) * dilation[d] - pad[d], dilation[d], dy.dim(d).extent(), taps,
-                    stride[d]};
+      in.axes[d] = {
+          1, (taps - 1) * dilation[d] - pad[d], dilation[d], dy.dim(d).extent(), taps, stride[d]};
     }
     in.w = FlippedTaps(w, in.axes);
     if (get_target().has_gpu_feature()) {
@@ -185,9 +227,9 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      const int lanes = get_target().natural_vector_size(dtype), height = TileHeight(get_target());
-      TiledDepthwiseConvolution op(in, lanes, height, 16 / height, 32768);
-      ScheduleCpu(op, in, lanes, height);
+      const DepthwiseShape shape = ShapeFor(get_target(), dtype);
+      TiledDepthwiseConvolution op(in, shape);
+      ScheduleCpu(op, in, shape);
       dx = op.result;
     }
     ZeroMin(dx, 5);
@@ -217,8 +259,14 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
     ZeroMin(dy, 5);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    DepthwiseWeightsOperands in{RepeatChannels(x, multiplier), dy, {}, {}, dy.dim(4).extent(),
-                                dtype, accumulate_dw};
+    DepthwiseWeightsOperands in{RepeatChannels(x, multiplier),
+                                dy,
+                                {},
+                                {},
+                                dy.dim(3).extent(),
+                                dy.dim(4).extent(),
+                                dtype,
+                                accumulate_dw};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), {}};
       in.out[d] = dy.dim(d).extent();

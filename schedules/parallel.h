@@ -40,7 +40,9 @@ inline void ScheduleRowsCpu(Halide::Stage stage, const std::vector<Halide::VarOr
   constexpr auto kGuard = Halide::TailStrategy::GuardWithIf;
   const bool r = loops[0].is_rvar;
   const Halide::VarOrRVar chunk("chunk", r), i("i", r), task("task", r), inner("inner", r);
-  stage.split(loops[0], chunk, i, kGrain, kGuard).vectorize(i, lanes, kGuard);
+  // A short row is one chunk of its own length: a guard is paid for each iteration of a chunk.
+  const Halide::Expr chunk_length = Halide::max(1, Halide::min(kGrain, row_length));
+  stage.split(loops[0], chunk, i, chunk_length, kGuard).vectorize(i, lanes, kGuard);
   std::vector<Halide::VarOrRVar> rows(loops);
   rows[0] = chunk;
   stage.split(FuseAll(stage, rows), task, inner, RowsPerTask(row_length), kGuard).parallel(task);

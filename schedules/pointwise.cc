@@ -126,7 +126,10 @@ class GradientGenerator : public PointwiseGenerator<Derived> {
     for (int d = 0; d < rank; ++d) extents.push_back(this->Find("dy").dim(d).extent());
     Accumulated out(std::string(this->op) + "_grad", gradient, extents, *accumulate_);
     *dx_ = out.dx;
-    for (int d = 0; d < rank; ++d) dx_->dim(d).set_bounds(0, extents[d]);
+    // The innermost min stays free: with a min of 0 Halide takes reads of its own output for
+    // aligned, and dx may be a view.
+    dx_->dim(0).set_extent(extents[0]);
+    for (int d = 1; d < rank; ++d) dx_->dim(d).set_bounds(0, extents[d]);
     std::vector<VarOrRVar> loops;
     for (int d = 0; d < rank; ++d) loops.emplace_back(out.r[d]);
     if (this->get_target().has_gpu_feature()) {

@@ -3,13 +3,24 @@
 // Schedules and kernels of pooling.
 //
 //   max_pooling:           x[x, y, z, n] -> y.0 (y), y.1 (place) [ox, oy, oz, n]
-//   max_pooling_grad:      dy, place -> dx
+//   max_pooling_grad:      dy, place [o, n] -> dx[i, n]; on GPUs with the geometry and the extents
+//                          in_x ... out_z
 //   average_pooling:       x, including_pad -> y
 //   average_pooling_grad:  dy, including_pad -> dx
-// all with kernel_, stride_ and pad_ x, y, z.
+// with kernel_, stride_ and pad_ x, y, z.
+//
+// Milliseconds, best of 25, AVX-512, two threads of a busy two-core Zen 5, in brackets a plain C++
+// loop on two threads (-O3 -march=native; its maximum branches on the data):
+//                                     max          its gradient   average      its gradient
+//   1024 x 24x24, 2x2 stride 2        0.19 (1.5)   0.09 (0.11)    0.16 (0.35)  0.32 (0.42)
+//   1024 x 8x8, 2x2 stride 2          0.07 (0.23)  0.01 (0.03)    0.06 (0.09)  0.11 (0.09)
+//   1024 x 112x112, 3x3 stride 2 pad  3.6 (130)    3.3 (5.3)
+//   512 x 112x112, 3x3 stride 2 pad                               1.3 (8.4)    1.7 (13)
+//   512 x 7x7, 7x7                    0.13 (0.04)  0.002 (0.02)   by `sum`     0.04 (0.03)
+// Large arrays are bound by memory (20 to 30 GB/s), small planes by the rows' ends. Where a row has
+// one window its vector is mostly empty.
 #include "halite/ops/algorithms/pooling.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "halite/schedules/op_generator.h"
@@ -24,14 +35,14 @@ using namespace Halide;
 // cache.
 constexpr int kTile = 4096;
 
-// The loops (x, y, z, n) of `stage` as tasks of tiles of rows; `row` elements make one row.
+// The loops (x, y, z, n) of `stage` as tasks of tiles of rows of `width` elements.
 struct TileLoops {
-  VarOrRVar row, tile;
+  VarOrRVar tile;
 
   TileLoops(Stage stage, const std::vector<VarOrRVar>& loops, const Expr& width, const Expr& height)
-      : row("row", loops[0].is_rvar), tile("tile", loops[0].is_rvar) {
+      : tile("tile", loops[0].is_rvar) {
     const bool r = loops[0].is_rvar;
-    const VarOrRVar rows("rows", r), task("task", r);
+    const VarOrRVar rows("rows", r), row("row", r), task("task", r);
     const Expr size = clamp(kTile / max(width, 1), 1, max(height, 1));
     stage.split(loops[1], rows, row, size, kGuard);
     stage
@@ -126,28 +137,45 @@ void ScheduleCpu(AveragePoolingGrad& op, PoolingDx& out, BorderedRows& share,
   op.gradient.update().reorder(op.x, op.t.x, op.t.y, op.y, op.z, op.n).vectorize(op.x);
 }
 
-// A sum of one GPU thread, in its registers.
+// One GPU thread an element of `stage`, whose loops are (x, y, z, n) or (i, n). Returns the loop
+// inside a thread. Nothing is fused: Halide 21 would not see that a thread needs one element of
+// what it computes. The blocks' first dimension, which has the highest limit, is n.
+VarOrRVar ScheduleElements(Stage stage, const std::vector<VarOrRVar>& loops,
+                           const std::string& name) {
+  const auto loop = [&](const char* of) { return VarOrRVar(name + of, loops[0].is_rvar); };
+  const VarOrRVar x_block = loop("_x_block"), x_thread = loop("_x_thread"), n = loops.back();
+  if (loops.size() == 2) {
+    stage.split(loops[0], x_block, x_thread, 256, kGuard)
+        .reorder(x_thread, n, x_block)
+        .gpu_blocks(n, x_block)
+        .gpu_threads(x_thread);
+    return x_thread;
+  }
+  const VarOrRVar y_block = loop("_y_block"), y_thread = loop("_y_thread"), z = loops[2];
+  stage.split(loops[0], x_block, x_thread, 16, kGuard)
+      .split(loops[1], y_block, y_thread, 8, kGuard)
+      .reorder({z, x_thread, y_thread, n, y_block, x_block})
+      .gpu_blocks(n, y_block, x_block)
+      .gpu_threads(x_thread, y_thread);
+  return z;
+}
+
 void ScheduleInThread(Func sum, const LoopLevel& at) {
   sum.compute_at(at).store_in(MemoryType::Register);
   for (const Var& v : sum.args()) sum.bound_extent(v, 1);
 }
 
 void ScheduleGpu(PoolingWindows& op) {
-  ScheduleRowsGpu(op.result, {op.x, op.y, op.z, op.n});
-  ScheduleInThread(op.window, LoopLevel(op.result, Var("thread")));
+  const VarOrRVar element = ScheduleElements(op.result, {op.x, op.y, op.z, op.n}, "y");
+  ScheduleInThread(op.window, LoopLevel(op.result, element));
 }
 
-// `gradient`: one sum an element. The loops that store nothing are named otherwise.
+// `gradient`: one sum an element. The elements that start undefined stay on the GPU.
 void ScheduleGpu(PoolingDx& out, Func gradient) {
-  constexpr int kThreads = 256;
-  ScheduleRowsGpu(out.dx, std::vector<VarOrRVar>(out.vars.begin(), out.vars.end()));
-  const RVar group("group"), element("element");
-  Stage update = out.dx.update();
-  update.split(FuseAll(update, out.loops).rvar, group, element, kThreads, kGuard)
-      .gpu_blocks(group)
-      .gpu_threads(element);
-  update.specialize(!out.accumulate);
+  ScheduleElements(out.dx, {out.vars.begin(), out.vars.end()}, "undefined");
+  const VarOrRVar element = ScheduleElements(out.dx.update(), out.loops, "dx");
   ScheduleInThread(gradient, LoopLevel(out.dx, element));
+  out.dx.update().specialize(!out.accumulate);
 }
 
 template <typename Derived>

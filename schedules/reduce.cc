@@ -2,9 +2,16 @@
 //
 // Schedules and kernels of the reductions.
 //
-//   sum:  x[inner, axis, outer], scale -> y[inner, outer]
+//   sum:       x[inner, axis, outer], scale -> y[inner, outer]
+//   sum_grad:  dy[i0, i1, i2, i3], scale -> dx; a stride of 0 broadcasts dy
+//   max:       x[inner, axis, outer] -> y.0[inner, outer] the maximum, y.1 its
+//   index max_grad:  index, dy [inner, outer], axis -> dx[inner, axis, outer]
+//
+// All are bound by memory. Rows are summed in vectors side by side, columns a
+// few elements at a time into sums that stand in the first-level cache.
 #include "halite/ops/algorithms/reduce.h"
 
+#include "halite/schedules/axis.h"
 #include "halite/schedules/op_generator.h"
 #include "halite/schedules/parallel.h"
 
@@ -13,87 +20,40 @@ namespace {
 
 using namespace Halide;
 
-// Vectors of a row that are summed side by side: they do not wait for each other.
+// Vectors of a row that are reduced side by side: they do not wait for each
+// other.
 constexpr int kVectors = 4;
-
-// Sums of rows of `length` elements, stored by the update `stage` of f: tasks of about kGrain
-// elements of x.
-void ScheduleRows(RowSum& op, Func f, Stage stage, const Expr& length, int lanes) {
-  const RVar row("row"), rows("rows"), task("task");
-  stage.split(op.r.z, rows, row, RowsPerTask(length), kGuard)
-      .reorder({op.r.x, row, op.r.y, rows})
-      .fuse(op.r.y, rows, task)
-      .parallel(task)
-      .never_partition_all();
-  op.lanes.compute_at(f, row)
-      .store_in(MemoryType::Stack)
-      .bound(op.lane, 0, op.width)
-      .bound_extent(op.piece, 1)
-      .bound_extent(op.o, 1)
-      .vectorize(op.lane, lanes, TailStrategy::RoundUp)
-      .unroll(op.lane);
-  op.lanes.update(0)
-      .reorder({op.lane, op.block, op.piece, op.o})
-      .vectorize(op.lane, lanes, TailStrategy::RoundUp)
-      .unroll(op.lane);
-  op.lanes.update(1).vectorize(op.tail, lanes, kGuard).unroll(op.tail);
-  op.sum.compute_at(f, row).bound_extent(op.piece, 1).bound_extent(op.o, 1);
-  op.sum.update().atomic().vectorize(op.fold);
-}
-
-// The same for column sums, in tiles of kWidth columns, whose sums stand in memory.
+// Columns whose partial results stand in memory at a time.
 constexpr int kWidth = 1024;
 
-void ScheduleColumns(ColumnSum& op, Func f, Stage stage, const Expr& inner, const Expr& length,
-                     int lanes) {
-  const RVar j("j"), tile("tile"), group("group"), row("row"), rows("rows"), task("task");
-  stage.split(op.r.x, tile, j, kWidth, kGuard)
-      .split(tile, group, tile, RowsPerTask(length * kWidth), kGuard)
-      .split(op.r.z, rows, row, RowsPerTask(length * inner), kGuard)
-      .reorder({j, tile, row, group, op.r.y, rows})
-      .fuse(group, op.r.y, task)
-      .fuse(task, rows, task)
-      .parallel(task)
-      .vectorize(j, lanes, TailStrategy::Predicate)
-      .never_partition({tile, row, task});
-  op.sum.compute_at(f, tile)
-      .store_in(MemoryType::Stack)
-      .bound_storage(op.i, kWidth)
-      .bound_extent(op.piece, 1)
-      .bound_extent(op.o, 1)
-      .vectorize(op.i, lanes, TailStrategy::RoundUp);
-  for (int i : {0, 1}) {
-    op.sum.update(i)
-        .reorder({op.i, i == 0 ? op.k : op.rest})
-        .vectorize(op.i, lanes, TailStrategy::RoundUp);
-  }
+// The forms of a sum of `length` elements as the first two updates of f.
+void SchedulePieces(PieceSum& op, Func f, const Expr& inner, const Expr& length, int lanes) {
+  const RowLoops rows(f.update(0), {op.row_r.z, op.row_r.y}, length);
+  ScheduleReduce(op.row, LoopLevel(f, rows.row));
+  const TileLoops tiles(f.update(1), op.column_r.x, {}, {op.column_r.z, op.column_r.y}, inner,
+                        length, kWidth, lanes);
+  ScheduleReduce(op.column, LoopLevel(f, tiles.tile), kWidth, lanes);
 }
 
 void ScheduleCpu(Sum& op, const AxisInput& in, const Expr& stride, int lanes) {
-  Func y = op.y, partial = op.partial;
-  ScheduleRows(op.rest.row, y, y.update(0), in.axis, lanes);
-  ScheduleRows(op.rest.short_row, y, y.update(1), in.axis, lanes);
-  ScheduleColumns(op.rest.columns, y, y.update(2), in.inner, in.axis, lanes);
-  op.total.compute_at(y, op.r.y).vectorize(op.i, lanes, kGuard);
-  op.total.update().reorder({op.i, op.p, op.o}).vectorize(op.i, lanes, kGuard);
-  y.update(3).vectorize(op.r.x, lanes, TailStrategy::Predicate);
-  partial.compute_root();
-  ScheduleRows(op.part.row, partial, partial.update(0), op.length, lanes);
-  ScheduleColumns(op.part.columns, partial, partial.update(1), in.inner, op.length, lanes);
+  SchedulePieces(op.rest, op.y, in.inner, in.axis, lanes);
+  op.total.compute_at(op.y, op.r.y).vectorize(op.i, lanes, kGuard);
+  op.total.update().reorder({op.i, op.p}).vectorize(op.i, lanes, kGuard);
+  op.y.update(2).vectorize(op.r.x, lanes, TailStrategy::Predicate);
+  op.partial.compute_root();
+  SchedulePieces(op.part, op.partial, in.inner, op.length, lanes);
 
-  partial.update(0).specialize(stride == 1);
-  for (int i : {0, 1}) {
-    y.update(i).specialize(stride == 1 && !op.accumulate);
-    y.update(i).specialize(stride == 1);
-  }
-  y.update(2).specialize(!op.accumulate);
+  op.partial.update(0).specialize(stride == 1);
+  op.y.update(0).specialize(stride == 1 && !op.accumulate);
+  op.y.update(0).specialize(stride == 1);
+  op.y.update(1).specialize(!op.accumulate);
 }
 
 // One thread a sum.
 void ScheduleGpu(StridedSum& op, const Expr& accumulate) {
   op.partial.compute_root();
   ScheduleRowsGpu(op.partial, {op.i, op.piece, op.o});
-  ScheduleRowsGpu(op.y.update(), {op.r.x, op.r.y});
+  ScheduleUpdateGpu(op.y, {op.i, op.o}, {op.r.x, op.r.y});
   op.y.update().specialize(!accumulate);
 }
 
@@ -109,37 +69,32 @@ class SumKernel : public OpGenerator<SumKernel> {
     accumulate_ = add_input<bool>("accumulate_y");
   }
   void generate() {
-    const Expr inner = x.dim(0).extent(), stride = x.dim(1).stride();
-    const AxisInput in{x,    inner, x.dim(1).extent(), x.dim(2).extent(), inner == 1 && stride == 1,
-                       dtype};
+    const bool is_gpu = get_target().has_gpu_feature();
+    const AxisInput in = MakeAxisInput(x, dtype);
     ZeroMin(x, 3);
     ZeroMin(y, 2);
     y.dim(0).set_extent(in.inner);
     y.dim(1).set_extent(in.outer);
-    if (get_target().has_gpu_feature()) {
-      GenerateGpu(in);
-    } else {
-      GenerateCpu(in, stride);
-    }
+    is_gpu ? GenerateGpu(in) : GenerateCpu(in);
   }
 
  private:
-  void GenerateCpu(const AxisInput& in, const Expr& stride) {
+  void GenerateCpu(const AxisInput& in) {
     const int lanes = get_target().natural_vector_size(dtype);
-    // Where the sums make fewer than 16 tasks and are long, up to 64 pieces of at least kGrain
-    // elements.
+    // Where the sums make fewer than 16 tasks and are long, up to 64 pieces of
+    // at least kGrain elements.
     const Expr tasks = min(in.outer, 16) * min((in.inner + kWidth - 1) / kWidth, 16);
     const Expr grain = max(kGrain / in.inner, (in.axis + 63) / 64, 1);
     // No select: the bounds of one are never exact.
     const Expr count = in.axis / grain * clamp(16 - tasks, 0, 1);
     const Expr length = min(count * grain, grain - 1) + 1;
     Sum op(in, *scale_, *accumulate_, length, count, lanes, kVectors);
-    ScheduleCpu(op, in, stride, lanes);
+    ScheduleCpu(op, in, x.dim(1).stride(), lanes);
     y = op.y;
   }
   void GenerateGpu(const AxisInput& in) {
-    // Sums of at least 32 elements, 2^16 threads and 1024 pieces at most; neighbours in memory go
-    // to neighbouring threads.
+    // Sums of at least 32 elements, 2^16 threads and 1024 pieces at most;
+    // neighbours in memory go to neighbouring threads.
     const Expr sums = min(in.inner, 1 << 16) * min(in.outer, 1 << 14);
     const Expr count =
         clamp((in.axis + 31) / 32, 1, clamp((1 << 16) / sums, select(in.inner == 1, 32, 1), 1024));
@@ -152,7 +107,115 @@ class SumKernel : public OpGenerator<SumKernel> {
   GeneratorInput<bool>* accumulate_ = nullptr;
 };
 
+class SumGradKernel : public OpGenerator<SumGradKernel> {
+ public:
+  Input<Buffer> dy{"dy", SumGrad::kRank};
+  Output<Buffer> dx{"dx", SumGrad::kRank};
+
+  void configure() {
+    dy.set_type(dtype);
+    dx.set_type(dtype);
+    scale_ = add_input<Expr>("scale", dtype);
+    accumulate_ = add_input<bool>("accumulate_dx");
+  }
+  void generate() {
+    std::vector<Expr> extents;
+    for (int d = 0; d < SumGrad::kRank; ++d) extents.push_back(dy.dim(d).extent());
+    SumGrad op(dy, *scale_, extents, *accumulate_);
+    ZeroMin(dy, SumGrad::kRank, /*any_stride=*/true);
+    ZeroMin(dx, SumGrad::kRank);
+    const std::vector<VarOrRVar> loops = {op.r[0], op.r[1], op.r[2], op.r[3]};
+    dx = op.dx;
+    if (get_target().has_gpu_feature()) {
+      ScheduleUpdateGpu(op.dx, op.vars, loops);
+      return;
+    }
+    ScheduleElements(op.dx.update(), loops, extents[0], get_target().natural_vector_size(dtype));
+    const Expr stride = dy.dim(0).stride();
+    op.dx.update().specialize(stride == 0 && !op.accumulate);
+    op.dx.update().specialize(stride == 1 && !op.accumulate);
+    op.dx.update().specialize(stride == 0);
+    op.dx.update().specialize(stride == 1);
+  }
+
+ private:
+  GeneratorInput<Expr>* scale_ = nullptr;
+  GeneratorInput<bool>* accumulate_ = nullptr;
+};
+
+class MaxKernel : public OpGenerator<MaxKernel> {
+ public:
+  Input<Buffer> x{"x", 3};
+
+  void configure() {
+    x.set_type(dtype);
+    y_ = add_output<Func>("y", {dtype, Int(32)}, 2);
+  }
+  void generate() {
+    const bool is_gpu = get_target().has_gpu_feature();
+    const int lanes = get_target().natural_vector_size(dtype);
+    AxisInput in = MakeAxisInput(x, dtype);
+    if (is_gpu) in.is_rows = Internal::const_false();
+    ZeroMin(x, 3);
+    Max op(in, lanes, kVectors);
+    *y_ = op.y;
+    op.y.bound(op.i, 0, in.inner).bound(op.o, 0, in.outer);
+    if (is_gpu) {
+      ScheduleRowsGpu(op.y, {op.i, op.o});
+      return;
+    }
+    const RowLoops rows(op.y.specialize(in.is_rows), {op.o}, in.axis);
+    ScheduleReduce(op.peak, LoopLevel(op.y, rows.row));
+    ScheduleReduce(op.first, LoopLevel(op.y, rows.row));
+    const TileLoops tiles(op.y, op.i, {}, {op.o}, in.inner, in.axis, kWidth, lanes);
+    op.best.compute_at(LoopLevel(op.y, tiles.tile))
+        .store_in(MemoryType::Stack)
+        .bound_storage(op.i, kWidth)
+        .vectorize(op.i, lanes, TailStrategy::RoundUp);
+    op.best.update().reorder(op.i, op.k).vectorize(op.i, lanes, TailStrategy::RoundUp);
+  }
+
+ private:
+  GeneratorOutput<Func>* y_ = nullptr;
+};
+
+class MaxGradKernel : public OpGenerator<MaxGradKernel> {
+ public:
+  Input<Buffer> index{"index", Int(32), 2};
+  Input<Buffer> dy{"dy", 2};
+  Input<int> axis{"axis"};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 3};
+
+  void configure() {
+    dy.set_type(dtype);
+    dx.set_type(dtype);
+  }
+  void generate() {
+    const Expr inner = dy.dim(0).extent();
+    MaxGrad op(index, dy, {inner, axis, dy.dim(1).extent()}, accumulate_dx);
+    ZeroMin(index, 2);
+    ZeroMin(dy, 2);
+    ZeroMin(dx, 3);
+    dx = op.dx;
+    if (get_target().has_gpu_feature()) {
+      ScheduleUpdateGpu(op.dx, op.vars, {op.r.x, op.r.y, op.r.z});
+      return;
+    }
+    const int lanes = get_target().natural_vector_size(dtype);
+    Stage columns = op.dx.update();
+    Stage rows = columns.specialize(inner == 1 && dx.dim(1).stride() == 1);
+    ScheduleElements(rows, {op.r.y, op.r.x, op.r.z}, axis, lanes);
+    rows.specialize(!op.accumulate);
+    ScheduleElements(columns, {op.r.x, op.r.y, op.r.z}, inner, lanes);
+    columns.specialize(!op.accumulate);
+  }
+};
+
 }  // namespace
 }  // namespace halite
 
 HALIDE_REGISTER_GENERATOR(halite::SumKernel, sum)
+HALIDE_REGISTER_GENERATOR(halite::SumGradKernel, sum_grad)
+HALIDE_REGISTER_GENERATOR(halite::MaxKernel, max)
+HALIDE_REGISTER_GENERATOR(halite::MaxGradKernel, max_grad)

@@ -2,7 +2,7 @@
 //
 // Tuning: the named integers that shape a schedule (tile sizes, unrolling, parallel grain). A
 // schedule asks for each by name with its default; the build passes overrides as the generator
-// parameter `tuning`, e.g. "mr=8,nr=32".
+// parameter `tuning`, e.g. "mr:8,nr:32".
 #ifndef HALITE_SCHEDULES_TUNING_H_
 #define HALITE_SCHEDULES_TUNING_H_
 
@@ -15,13 +15,13 @@ namespace halite {
 class Tuning {
  public:
   Tuning() = default;
-  // `text`: comma-separated name=value pairs. Entries without '=' are ignored.
+  // `text`: comma-separated name:value pairs (a generator's command line refuses '=').
   explicit Tuning(const std::string& text) {
     std::istringstream pairs(text);
     for (std::string pair; std::getline(pairs, pair, ',');) {
-      const size_t equals = pair.find('=');
-      if (equals != std::string::npos) {
-        values_[pair.substr(0, equals)] = std::stoi(pair.substr(equals + 1));
+      const size_t colon = pair.find(':');
+      if (colon != std::string::npos) {
+        values_[pair.substr(0, colon)] = std::stoi(pair.substr(colon + 1));
       }
     }
   }

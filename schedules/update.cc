@@ -60,7 +60,9 @@ class Update : public OpGenerator<Update> {
     w(r) = Tuple(updated);
     *w_ = w;
     ZeroMin(*g_, 1);
-    for (OutputImageParam buffer : w.output_buffers()) buffer.dim(0).set_bounds(0, n);
+    // No min is set: with a min of 0 Halide takes reads of its own output for aligned, and arrays
+    // may be views. The other outputs of a tuple have the bounds of the first.
+    w.output_buffers()[0].dim(0).set_extent(n);
     ScheduleInPlace(w, i, r, n, get_target(), type);
   }
 
@@ -132,7 +134,7 @@ class ClipByNorm : public OpGenerator<ClipByNorm> {
     clipped(r) = Clipped(clipped(r), norm_squared(0), *limit);
     g = clipped;
     norm_squared.dim(0).set_bounds(0, 1);
-    g.dim(0).set_bounds(0, *n_);
+    g.dim(0).set_extent(*n_);  // no min, as in Update
     ScheduleInPlace(clipped, i, r, *n_, get_target(), dtype);
   }
 

@@ -50,10 +50,16 @@ def _local(ctx, root):
     ctx.symlink(root + "/" + lib, lib)
     return lib
 
+def _python_with_pip(ctx):
+    """HALITE_PYTHON, else the first python3 that has pip (an active virtual environment may not)."""
+    asked = ctx.os.environ.get("HALITE_PYTHON", "")
+    for python in [asked] if asked else [ctx.which("python3"), "/usr/bin/python3"]:
+        if python and ctx.execute([python, "-m", "pip", "--version"]).return_code == 0:
+            return python
+    fail("@halide needs python3 with pip: apt install python3 python3-pip (or set HALITE_HALIDE_ROOT).")
+
 def _download(ctx):
-    python = ctx.os.environ.get("HALITE_PYTHON", "") or ctx.which("python3")
-    if not python:
-        fail("@halide needs python3 with pip: apt install python3 python3-pip (or set HALITE_HALIDE_ROOT).")
+    python = _python_with_pip(ctx)
     ctx.file("requirements.txt", "halide==%s --hash=sha256:%s\n" % (_VERSION, _SHA256))
     ctx.report_progress("downloading halide %s (69 MB)" % _VERSION)
     result = ctx.execute(
@@ -63,6 +69,8 @@ def _download(ctx):
             "pip",
             "download",
             "--quiet",
+            "--retries",
+            "1",
             "--disable-pip-version-check",
             "--no-deps",
             "--require-hashes",
@@ -79,8 +87,9 @@ def _download(ctx):
         timeout = 1200,
     )
     if result.return_code != 0:
-        fail("pip could not download halide==%s (status %d):\n%s\n%s\nSet HALITE_HALIDE_ROOT to a Halide %s installation to build without a network." %
-             (_VERSION, result.return_code, result.stdout, result.stderr, _VERSION))
+        lines = [line for line in result.stderr.split("\n") if line.startswith("ERROR")]
+        fail("pip could not download halide==%s: %s Set HALITE_HALIDE_ROOT to a Halide %s installation to build without a network." %
+             (_VERSION, " ".join(lines) or result.stderr, _VERSION))
     wheels = [p for p in ctx.path("wheel").readdir() if p.basename.endswith(".whl")]
     ctx.symlink(wheels[0], "halide.zip")  # extract() goes by the suffix
     ctx.extract("halide.zip", stripPrefix = "halide")

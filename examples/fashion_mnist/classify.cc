@@ -35,8 +35,7 @@ void Draw(absl::Span<const float> image) {
 absl::Status Classify(const std::string& parameters, const std::string& data,
                       const std::vector<int64_t>& indices) {
   halite::ParameterScope scope;
-  HALITE_RETURN_IF_ERROR(
-      halite::LoadParameters(fashion_mnist::UserPath(parameters), scope));
+  HALITE_RETURN_IF_ERROR(halite::LoadParameters(fashion_mnist::UserPath(parameters), scope));
   HALITE_ASSIGN_OR_RETURN(auto arrays, fashion_mnist::LoadData(data, "t10k"));
   HALITE_ASSIGN_OR_RETURN(const auto source, halite::MakeArrayDataSource(std::move(arrays)));
   Variable x({1, 1, kSide, kSide});
@@ -48,7 +47,7 @@ absl::Status Classify(const std::string& parameters, const std::string& data,
           absl::StrCat("image ", index, ": a number below ", source->size(), " needed"));
     }
     halite::NdArray batch[] = {x.data(), label};
-    HALITE_RETURN_IF_ERROR(source->Read({index}, 0, absl::MakeSpan(batch)));
+    HALITE_RETURN_IF_ERROR(source->Read({index}, absl::MakeSpan(batch)));
     HALITE_RETURN_IF_ERROR(probabilities.Forward({.clear_buffer = true}));
     HALITE_ASSIGN_OR_RETURN(const auto image, x.data().Read<float>());
     HALITE_ASSIGN_OR_RETURN(const auto p, probabilities.data().Read<float>());

@@ -67,8 +67,10 @@ class Training {
   explicit Training(const Flags& flags) : flags_(flags) {}
 
   absl::Status Run() {
+    halite::TrainingState state;
+    if (!flags_.load.empty()) HALITE_RETURN_IF_ERROR(Load(state));
     HALITE_RETURN_IF_ERROR(Prepare());
-    if (!flags_.load.empty()) HALITE_RETURN_IF_ERROR(Load());
+    if (!flags_.load.empty()) HALITE_RETURN_IF_ERROR(GoOn(state));
     while (train_data_->epoch() < flags_.epochs) {
       const int64_t epoch = train_data_->epoch();
       HALITE_RETURN_IF_ERROR(Epoch(epoch));
@@ -76,9 +78,10 @@ class Training {
       if (is_whole) HALITE_RETURN_IF_ERROR(Evaluate(epoch));
       HALITE_RETURN_IF_ERROR(Save());
       if (!is_whole) {
-        std::printf("Stopped in epoch %d. To go on:\n  ./bazelw run //examples/fashion_mnist:train"
-                    " -- --load=%s\n",
-                    static_cast<int>(epoch + 1), CheckpointPath().c_str());
+        std::printf(
+            "Stopped in epoch %d. To go on:\n  ./bazelw run //examples/fashion_mnist:train"
+            " -- --load=%s\n",
+            static_cast<int>(epoch + 1), CheckpointPath().c_str());
         return absl::OkStatus();
       }
     }
@@ -88,8 +91,7 @@ class Training {
 
  private:
   absl::Status Prepare() {
-    HALITE_ASSIGN_OR_RETURN(const halite::Context context,
-                            halite::Context::ByName(flags_.context));
+    HALITE_ASSIGN_OR_RETURN(const halite::Context context, halite::Context::ByName(flags_.context));
     halite::SetDefaultContext(context);
     halite::SetNumThreads(flags_.threads);
     halite::SetRandomSeed(flags_.seed);
@@ -100,9 +102,9 @@ class Training {
 
     HALITE_ASSIGN_OR_RETURN(auto train, fashion_mnist::LoadData(flags_.data, "train"));
     HALITE_ASSIGN_OR_RETURN(
-        train_data_, halite::MakeDataIterator(std::move(train), {.batch_size = flags_.batch_size,
-                                                                 .shuffle = true,
-                                                                 .seed = flags_.seed}));
+        train_data_, halite::MakeDataIterator(
+                         std::move(train),
+                         {.batch_size = flags_.batch_size, .shuffle = true, .seed = flags_.seed}));
     HALITE_ASSIGN_OR_RETURN(auto test, fashion_mnist::LoadData(flags_.data, "t10k"));
     test_size_ = test[0].array.shape()[0];
     HALITE_ASSIGN_OR_RETURN(test_data_,
@@ -168,14 +170,29 @@ class Training {
     state.random = halite::GetRandomState();
     state.solvers["solver"] = solver_.state();
     state.iterators["train"] = train_data_->state();
+    state.numbers["batch_size"] = static_cast<double>(flags_.batch_size);
+    state.numbers["seed"] = static_cast<double>(flags_.seed);
     HALITE_RETURN_IF_ERROR(halite::SaveCheckpoint(CheckpointPath(), scope_, state));
     return halite::SaveParameters(ParametersPath(), scope_);
   }
 
-  absl::Status Load() {
-    HALITE_ASSIGN_OR_RETURN(
-        const halite::TrainingState state,
-        halite::LoadCheckpoint(fashion_mnist::UserPath(flags_.load), scope_));
+  // Parameters, and what the interrupted run was started with.
+  absl::Status Load(halite::TrainingState& state) {
+    HALITE_ASSIGN_OR_RETURN(state,
+                            halite::LoadCheckpoint(fashion_mnist::UserPath(flags_.load), scope_));
+    for (const char* name : {"batch_size", "seed"}) {
+      if (state.numbers.count(name) == 0) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(flags_.load, ": a checkpoint of this program needed"));
+      }
+    }
+    flags_.batch_size = static_cast<int64_t>(state.numbers["batch_size"]);
+    flags_.seed = static_cast<uint64_t>(state.numbers["seed"]);
+    return absl::OkStatus();
+  }
+
+  // Everything else, once there are a solver and an iterator.
+  absl::Status GoOn(const halite::TrainingState& state) {
     const auto solver = state.solvers.find("solver");
     const auto train = state.iterators.find("train");
     if (solver == state.solvers.end() || train == state.iterators.end()) {
@@ -194,7 +211,7 @@ class Training {
 
   static constexpr int64_t kTestBatch = 500;
 
-  const Flags flags_;
+  Flags flags_;
   std::string output_;
   halite::ParameterScope scope_;
   halite::Adam solver_;
@@ -226,7 +243,7 @@ int main(int argc, char** argv) {
   app.add_option("--data", flags.data, "Folder of the four IDX files")->capture_default_str();
   app.add_option("--output", flags.output, "Folder for parameters.h5 and checkpoint.h5")
       ->capture_default_str();
-  app.add_option("--load", flags.load, "Checkpoint to go on from");
+  app.add_option("--load", flags.load, "Checkpoint to go on from (its batch size and seed hold)");
   app.add_option("--max-steps", flags.max_steps, "Stop after so many steps, 0 for none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -14,28 +14,31 @@ namespace halite {
 
 inline const std::vector<UnaryRow>& UnaryRows() {
   using Halide::Expr;
-  using Halide::is_nan;
-  using Halide::select;
-  using Halide::strict_float;
+  using math::Equal;
+  using math::Less;
+  using math::Select;
+  const auto zero = [](const Expr& x) { return Halide::cast(x.type(), 0); };
   static const auto& rows = *new std::vector<UnaryRow>{
       {"identity",  //
        [](Expr x, const Scalars&) { return x; },
        [](Expr, Expr, Expr dy, const Scalars&) { return dy; }},
       {"relu",  //
-       [](Expr x, const Scalars&) { return strict_float(select(x > 0 || is_nan(x), x, 0)); },
-       [](Expr, Expr y, Expr dy, const Scalars&) { return strict_float(select(y > 0, dy, 0)); }},
+       [=](Expr x, const Scalars&) { return math::Max(x, zero(x)); },
+       [=](Expr, Expr y, Expr dy, const Scalars&) {
+         return Select(Less(zero(y), y), dy, zero(y));
+       }},
       {"leaky_relu",
-       [](Expr x, const Scalars& s) { return strict_float(select(x > 0, x, s[0] * x)); },
-       [](Expr x, Expr, Expr dy, const Scalars& s) {
-         return strict_float(select(x > 0, dy, s[0] * dy));
+       [=](Expr x, const Scalars& s) { return Select(Less(zero(x), x), x, s[0] * x); },
+       [=](Expr x, Expr, Expr dy, const Scalars& s) {
+         return Select(Less(zero(x), x), dy, s[0] * dy);
        },
        {"alpha"}},
       {"elu",
-       [](Expr x, const Scalars& s) {
-         return strict_float(select(x >= 0, x, s[0] * (math::Exp(x) - 1)));
+       [=](Expr x, const Scalars& s) {
+         return Select(Less(x, zero(x)), s[0] * (math::Exp(x) - 1), x);
        },
-       [](Expr x, Expr, Expr dy, const Scalars& s) {
-         return strict_float(select(x >= 0, dy, dy * s[0] * math::Exp(x)));
+       [=](Expr x, Expr, Expr dy, const Scalars& s) {
+         return Select(Less(x, zero(x)), dy * s[0] * math::Exp(x), dy);
        },
        {"alpha"}},
       {"sigmoid",  //
@@ -57,7 +60,7 @@ inline const std::vector<UnaryRow>& UnaryRows() {
        [](Expr x, Expr, Expr dy, const Scalars&) { return dy / x; }},
       {"abs",  //
        [](Expr x, const Scalars&) { return Halide::abs(x); },
-       [](Expr x, Expr, Expr dy, const Scalars&) { return strict_float(select(x >= 0, dy, -dy)); }},
+       [=](Expr x, Expr, Expr dy, const Scalars&) { return Select(Less(x, zero(x)), -dy, dy); }},
       {"add_scalar",  //
        [](Expr x, const Scalars& s) { return x + s[0]; },
        [](Expr, Expr, Expr dy, const Scalars&) { return dy; },
@@ -68,9 +71,9 @@ inline const std::vector<UnaryRow>& UnaryRows() {
        {"val"}},
       {"pow_scalar",  //
        [](Expr x, const Scalars& s) { return math::Pow(x, s[0]); },
-       [](Expr x, Expr, Expr dy, const Scalars& s) {
+       [=](Expr x, Expr, Expr dy, const Scalars& s) {
          // At val = 0 the gradient is 0, also where x^(val - 1) is infinite.
-         return strict_float(select(s[0] == 0, 0, dy * s[0] * math::Pow(x, s[0] - 1)));
+         return Select(Equal(s[0], zero(x)), zero(x), dy * s[0] * math::Pow(x, s[0] - 1));
        },
        {"val"}},
   };

@@ -12,18 +12,18 @@
 namespace halite {
 
 inline const std::vector<BinaryRow>& BinaryRows() {
-  using Halide::cast;
   using Halide::Expr;
-  using Halide::select;
-  using Halide::strict_float;
+  using math::Equal;
+  using math::Less;
+  using math::Select;
+  const auto zero = [](const Expr& x) { return Halide::cast(x.type(), 0); };
+  const auto one = [](const Expr& x) { return Halide::cast(x.type(), 1); };
   static const auto& rows = *new std::vector<BinaryRow>{
-      {"add2",  //
-       [](Expr x0, Expr x1) { return x0 + x1; },
-       [](Expr, Expr, Expr, Expr dy) { return dy; },  //
+      {"add2",                                                                                  //
+       [](Expr x0, Expr x1) { return x0 + x1; }, [](Expr, Expr, Expr, Expr dy) { return dy; },  //
        [](Expr, Expr, Expr, Expr dy) { return dy; }},
       {"sub2",  //
-       [](Expr x0, Expr x1) { return x0 - x1; },
-       [](Expr, Expr, Expr, Expr dy) { return dy; },
+       [](Expr x0, Expr x1) { return x0 - x1; }, [](Expr, Expr, Expr, Expr dy) { return dy; },
        [](Expr, Expr, Expr, Expr dy) { return -dy; }},
       {"mul2",  //
        [](Expr x0, Expr x1) { return x0 * x1; },
@@ -35,27 +35,27 @@ inline const std::vector<BinaryRow>& BinaryRows() {
        [](Expr, Expr x1, Expr y, Expr dy) { return -dy * y / x1; }},
       {"pow2",  //
        [](Expr x0, Expr x1) { return math::Pow(x0, x1); },
-       [](Expr x0, Expr x1, Expr, Expr dy) {
-         return strict_float(select(x1 == 0, 0, dy * x1 * math::Pow(x0, x1 - 1)));
+       [=](Expr x0, Expr x1, Expr, Expr dy) {
+         return Select(Equal(x1, zero(x1)), zero(x1), dy * x1 * math::Pow(x0, x1 - 1));
        },
        [](Expr x0, Expr, Expr y, Expr dy) { return dy * math::Log(x0) * y; }},
       // Ties go to the first.
       {"maximum2",  //
        [](Expr x0, Expr x1) { return math::Max(x0, x1); },
-       [](Expr x0, Expr x1, Expr, Expr dy) { return strict_float(select(x0 >= x1, dy, 0)); },
-       [](Expr x0, Expr x1, Expr, Expr dy) { return strict_float(select(x0 >= x1, 0, dy)); }},
+       [=](Expr x0, Expr x1, Expr, Expr dy) { return Select(Less(x0, x1), zero(dy), dy); },
+       [=](Expr x0, Expr x1, Expr, Expr dy) { return Select(Less(x0, x1), dy, zero(dy)); }},
       {"equal",  //
-       [](Expr x0, Expr x1) { return strict_float(select(x0 == x1, cast(x0.type(), 1), 0)); }},
+       [=](Expr x0, Expr x1) { return Select(Equal(x0, x1), one(x0), zero(x0)); }},
       {"greater",  //
-       [](Expr x0, Expr x1) { return strict_float(select(x0 > x1, cast(x0.type(), 1), 0)); }},
+       [=](Expr x0, Expr x1) { return Select(Less(x1, x0), one(x0), zero(x0)); }},
       {"squared_error",  //
        [](Expr x0, Expr x1) { return (x0 - x1) * (x0 - x1); },
        [](Expr x0, Expr x1, Expr, Expr dy) { return 2 * dy * (x0 - x1); },
        [](Expr x0, Expr x1, Expr, Expr dy) { return 2 * dy * (x1 - x0); }},
       // max(x, 0) - x t + log(1 + exp(-|x|)), for a target t in [0, 1].
       {"sigmoid_cross_entropy",  //
-       [](Expr x, Expr t) {
-         return math::Max(x, cast(x.type(), 0)) - x * t + math::Softplus(-Halide::abs(x));
+       [=](Expr x, Expr t) {
+         return math::Max(x, zero(x)) - x * t + math::Softplus(-Halide::abs(x));
        },
        [](Expr x, Expr t, Expr, Expr dy) { return dy * (math::Sigmoid(x) - t); }},
   };

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Convolution (cross-correlation) over up to three spatial axes and its gradient to the input:
-//   y(x, y, z, co, n) = b(co) + sum_{kx, ky, kz, ci} w(kx, ky, kz, ci, co) *
-//                       in(x * sx + kx * dx - px, y * sy + ky * dy - py, z * sz + kz * dz - pz, ci, n)
-// with s, d, p the stride, dilation and padding of each axis and `in` zero outside its extent.
-// Shapes: in [x, y, z, ci, n], w [kx, ky, kz, ci, co], b [co], y [x, y, z, co, n]; one or two spatial
-// axes have extent 1 in the others. Sums are taken in the type of the data, term by term.
+// Convolution (cross-correlation) over up to three spatial axes and its gradients:
+//   y(x, y, z, co, n) = b(co) + sum_{kx, ky, kz, ci} w(kx, ky, kz, ci, co) * in(ix, iy, iz, ci, n),
+//   ix = x * stride_x + kx * dilation_x - pad_x, and so on; `in` is zero outside its extent.
+// Shapes: in [x, y, z, ci, n], w [kx, ky, kz, ci, co], b [co], y [x, y, z, co, n]; one or two
+// spatial axes have extent 1 in the others. Sums are taken in the type of the data. Each operator
+// has two forms: as the formula stands (GPU), and tiled for registers and caches (CPU).
 #ifndef HALITE_OPS_ALGORITHMS_CONVOLUTION_H_
 #define HALITE_OPS_ALGORITHMS_CONVOLUTION_H_
 
 #include <array>
-#include <string>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "Halide.h"
@@ -22,7 +23,7 @@ namespace halite {
 struct ConvolutionAxis {
   Halide::Expr stride, pad, dilation;
   Halide::Expr in, taps;    // extents of the input and of the kernel
-  Halide::Expr spread = 1;  // distance at which the samples of the input lie, see PaddedInput
+  Halide::Expr spread = 1;  // distance at which the samples of the input lie, see PaddedWindow
 
   Halide::Expr At(const Halide::Expr& o, const Halide::Expr& k) const {
     return o * stride + k * dilation;
@@ -37,7 +38,6 @@ struct ConvolutionOperands {
   ConvolutionAxes axes;
   Halide::Expr in_channels, out_channels;
   Halide::Type type;
-  std::string result = "y";
   Halide::Expr accumulate = Halide::Internal::const_false();  // result += instead of result =
 };
 
@@ -73,14 +73,14 @@ struct Convolution {
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
   Halide::RDom taps;  // kx, ky, kz, ci
   Halide::RDom r;     // every element of the result
-  Halide::Func sum{"sum"}, result;
+  Halide::Func sum{"sum"}, result{"convolution"};
 
-  explicit Convolution(const ConvolutionOperands& in) : result(in.result) {
+  explicit Convolution(const ConvolutionOperands& in) {
     using namespace Halide;
     const ConvolutionAxes& a = in.axes;
     taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, 0, in.in_channels, "taps");
     const Expr position[] = {a[0].At(x, taps[0]) - a[0].pad, a[1].At(y, taps[1]) - a[1].pad,
-                       a[2].At(z, taps[2]) - a[2].pad};
+                             a[2].At(z, taps[2]) - a[2].pad};
     Expr inside = Internal::const_true();
     std::vector<Expr> clamped;
     for (int d = 0; d < 3; ++d) {
@@ -89,8 +89,8 @@ struct Convolution {
     }
     const Expr sample = in.x(clamped[0], clamped[1], clamped[2], taps[3], n);
     sum(x, y, z, c, n) = in.b.defined() ? Expr(in.b(c)) : cast(in.type, 0);
-    sum(x, y, z, c, n) += select(inside, sample, cast(in.type, 0)) *
-                          in.w(taps[0], taps[1], taps[2], taps[3], c);
+    sum(x, y, z, c, n) +=
+        select(inside, sample, cast(in.type, 0)) * in.w(taps[0], taps[1], taps[2], taps[3], c);
     result(x, y, z, c, n) = undef(in.type);
     r = EachOf(result);
     const std::vector<Expr> at_r{r[0], r[1], r[2], r[3], r[4]};
@@ -116,29 +116,41 @@ inline std::vector<Halide::Func> Transpose(const Halide::Func& first, int rows, 
   return stages;
 }
 
-// Rows of the input with the zeros around them. Sample i of an axis lies at i * spread + pad, where
-// spread is 1 unless the axes say otherwise; zeros lie between samples that are spread.
-struct PaddedInput {
-  Halide::Var x{"x"}, y{"y"}, z{"z"}, ci{"ci"}, n{"n"};
+// A window of the input with the zeros around it: rows, slices, channels and images from an origin
+// that depends on a `place` (a task, say); x counts from input position -pad. Sample i of an axis
+// lies at i * spread + pad; zeros lie between samples that are spread. Channels and images past the
+// last repeat it.
+struct PaddedWindow {
+  Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, i{"i"};
   Halide::RDom samples;  // of one input row
   Halide::Func padded{"padded"};
 
-  PaddedInput(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Type& type) {
+  struct Origin {
+    std::vector<Halide::Var> place;
+    Halide::Expr y, z, c, n;
+  };
+
+  PaddedWindow(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& channels,
+               const Halide::Expr& batch, const Halide::Type& type, const Origin& origin) {
     using namespace Halide;
     const Expr first = clamp((a[0].spread - 1 - a[0].pad) / a[0].spread, 0, a[0].in - 1);
     samples = RDom(first, a[0].in - first, "samples");
-    const Expr py = y - a[1].pad, pz = z - a[2].pad;
+    const Expr py = origin.y + y - a[1].pad, pz = origin.z + z - a[2].pad;
     const Expr iy = py / a[1].spread, iz = pz / a[2].spread;
     samples.where(py % a[1].spread == 0 && iy >= 0 && iy < a[1].in);
     samples.where(pz % a[2].spread == 0 && iz >= 0 && iz < a[2].in);
-    padded(x, y, z, ci, n) = cast(type, 0);
-    padded(samples * a[0].spread + a[0].pad, y, z, ci, n) =
-        in(samples, clamp(iy, 0, a[1].in - 1), clamp(iz, 0, a[2].in - 1), ci, n);
+    std::vector<Expr> at{x, y, z, c, i};
+    at.insert(at.end(), origin.place.begin(), origin.place.end());
+    padded(at) = cast(type, 0);
+    at[0] = samples * a[0].spread + a[0].pad;
+    padded(at) = in(samples, clamp(iy, 0, a[1].in - 1), clamp(iz, 0, a[2].in - 1),
+                    clamp(origin.c + c, 0, channels - 1), clamp(origin.n + i, 0, batch - 1));
   }
 };
 
-// Part of a register tile that is summed where `condition` holds: vectors (1 or 2) of channels by
-// pixels. Exactly one of a list of forms serves a call.
+// A register tile that serves where `condition` holds: 1 or 2 vectors of channels by pixels.
+// Exactly one of a list of tiles serves a call. (In the gradient to the weights terms stand for
+// pixels.)
 struct ConvolutionTile {
   Halide::Expr condition;
   int vectors, pixels;
@@ -146,9 +158,8 @@ struct ConvolutionTile {
 
 // How the tiled form cuts up its work.
 struct ConvolutionShape {
-  int lanes;             // channels in a vector
-  int slots;             // room for pixels in a register tile, a power of two
-  bool masked;           // stores of part of a tile are masked, not scalar
+  int lanes;  // channels in a vector
+  int slots;  // room for pixels in a register tile, a power of two
   std::vector<ConvolutionTile> tiles;
   Halide::Expr rows;    // rows of a task
   Halide::Expr blocks;  // register tiles of a task, side by side in the channels
@@ -187,28 +198,31 @@ struct ConvolutionTask {
 };
 
 // The same sums from packed weights and padded input rows, in register tiles of `vectors` * `lanes`
-// channels x `pixels`. They are computed with the channel innermost (a pixel is broadcast to a vector
-// of channels) and stored with the pixel innermost: a vector of each pixel, seen as a list, is
-// `slots` rows of `lanes`, and log2(slots) perfect shuffles of its halves transpose it.
+// channels x `pixels`. They are computed with the channel innermost (a pixel is broadcast to a
+// vector of channels) and stored with the pixel innermost: a vector of each pixel, seen as a list,
+// is `slots` rows of `lanes`, and log2(slots) perfect shuffles of its halves transpose it.
 struct TiledConvolution {
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
   Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, ci{"ci"};
   // Place inside a tile: lane v, vector u, pixel p; e counts one vector of every pixel. Then the
   // place of the tile: t along x, row and block in its task.
   Halide::Var v{"v"}, u{"u"}, p{"p"}, e{"e"}, t{"t"}, row{"row"}, block{"block"}, task{"task"};
-  PaddedInput input;
+  std::optional<PaddedWindow> window;
   enum Sum { kSumPixel, kSumVector, kTapX, kTapY, kTapZ, kTapChannel };
   std::vector<Halide::RDom> sums;  // by tile form
   enum Loop { kPixel, kLane, kVector, kTile, kRow, kBlock, kTask };
   Halide::RDom r;
-  Halide::Func packed{"packed"}, bias{"bias"}, sum{"sum"}, result;
+  Halide::Func packed{"packed"}, bias{"bias"}, sum{"sum"}, result{"convolution"};
   std::vector<Halide::Func> turned;
 
-  TiledConvolution(const ConvolutionOperands& in, const ConvolutionShape& shape)
-      : input(in.x, in.axes, in.type), result(in.result) {
+  TiledConvolution(const ConvolutionOperands& in, const ConvolutionShape& shape) {
     result(x, y, z, c, n) = Halide::undef(in.type);
     for (int d = 0; d < 5; ++d) extent_.push_back(result.output_buffer().dim(d).extent());
-    StageOperands(in, shape);
+    const ConvolutionTask at(task, shape, extent_);
+    window.emplace(
+        in.x, in.axes, in.in_channels, extent_[4], in.type,
+        PaddedWindow::Origin{{task}, at.y * in.axes[1].stride, at.z * in.axes[2].stride, 0, at.n});
+    PackWeights(in, shape);
     SumTile(in, shape);
     StoreTiles(in, shape);
   }
@@ -216,7 +230,7 @@ struct TiledConvolution {
  private:
   std::vector<Halide::Expr> extent_;  // of the result
 
-  void StageOperands(const ConvolutionOperands& in, const ConvolutionShape& shape) {
+  void PackWeights(const ConvolutionOperands& in, const ConvolutionShape& shape) {
     using namespace Halide;
     // Channels past the last one repeat it; their sums are never stored.
     const Expr co = clamp(block * shape.lanes + v, 0, in.out_channels - 1);
@@ -229,8 +243,7 @@ struct TiledConvolution {
     const ConvolutionAxes& a = in.axes;
     const ConvolutionTask at(task, shape, extent_);
     const Expr blocks = (extent_[3] + 2 * shape.lanes - 1) / (2 * shape.lanes);
-    const Expr at_y = unsafe_promise_clamped(min(at.y + row, extent_[1] - 1), 0, extent_[1] - 1);
-    const Expr at_block = unsafe_promise_clamped(min(at.block + block, blocks - 1), 0, blocks - 1);
+    const Expr at_block = unsafe_promise_clamped(at.block + block, 0, blocks - 1);
     sum(v, u, p, t, row, block, task) = bias(v, at_block * 2 + u);
     for (const ConvolutionTile& tile : shape.tiles) {
       RDom s({{0, tile.pixels},
@@ -241,10 +254,12 @@ struct TiledConvolution {
               {0, in.in_channels}},
              "s");
       s.where(tile.condition);
+      const Expr from_y = a[1].At(at.y + row, s[kTapY]) - a[1].pad;
+      s.where(from_y >= 0 && from_y < a[1].in);
       sum(v, s[kSumVector], s[kSumPixel], t, row, block, task) +=
           packed(v, s[kTapX], s[kTapY], s[kTapZ], s[kTapChannel], at_block * 2 + s[kSumVector]) *
-          input.padded(a[0].At(t * shape.Pixels() + s[kSumPixel], s[kTapX]), a[1].At(at_y, s[kTapY]),
-                 a[2].At(at.z, s[kTapZ]), s[kTapChannel], at.n);
+          window->padded(a[0].At(t * shape.Pixels() + s[kSumPixel], s[kTapX]),
+                         a[1].At(row, s[kTapY]), s[kTapZ] * a[2].dilation, s[kTapChannel], 0, task);
       sums.push_back(s);
     }
     Func list("turned");
@@ -271,7 +286,7 @@ struct TiledConvolution {
     r.where((at.block + r[kBlock]) * 2 * shape.lanes < extent_[3]);
     r.where(at_c - r[kLane] < extent_[3]);
     r.where(at_c < extent_[3]);
-    r.where(shape.masked ? whole : likely(whole));
+    r.where(likely(whole));
     const auto inside = [&](const Expr& i, int d) {
       return unsafe_promise_clamped(i, 0, extent_[d] - 1);
     };
@@ -282,16 +297,15 @@ struct TiledConvolution {
   }
 };
 
-// The gradient to the weights as the formula stands:
-//   dw(kx, ky, kz, ci, co) = sum_{x, y, z, n} dy(x, y, z, co, n) * in(x * sx + kx * dx - px, ..., ci, n),
-// summed in `kSlices` slices of the rows.
+// The gradient to the weights as the formula stands, in `kSlices` slices of the rows:
+//   dw(kx, ky, kz, ci, co) = sum_{x, y, z, n} dy(x, y, z, co, n) * in(ix, iy, iz, ci, n).
 struct ConvolutionWeights {
   static constexpr int kSlices = 16;
   Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, ci{"ci"}, co{"co"}, slice{"slice"};
   Halide::RDom s, r;
-  Halide::Func partial{"partial"}, result{"dw"};
+  Halide::Func partial{"partial"}, result{"convolution_dw"};
 
-  ConvolutionWeights(const ConvolutionWeightsOperands& in) {
+  explicit ConvolutionWeights(const ConvolutionWeightsOperands& in) {
     using namespace Halide;
     result(kx, ky, kz, ci, co) = undef(in.type);
     const ConvolutionAxes& a = in.axes;
@@ -305,7 +319,8 @@ struct ConvolutionWeights {
                iz = a[2].At(z, kz) - a[2].pad;
     const Expr sample = in.x(clamp(ix, 0, a[0].in - 1), clamp(iy, 0, a[1].in - 1),
                              clamp(iz, 0, a[2].in - 1), ci, n);
-    const Expr inside = ix >= 0 && ix < a[0].in && iy >= 0 && iy < a[1].in && iz >= 0 && iz < a[2].in;
+    const Expr inside =
+        ix >= 0 && ix < a[0].in && iy >= 0 && iy < a[1].in && iz >= 0 && iz < a[2].in;
     partial(kx, ky, kz, ci, co, slice) = cast(in.type, 0);
     partial(kx, ky, kz, ci, co, slice) +=
         select(inside, sample, cast(in.type, 0)) *
@@ -328,33 +343,44 @@ struct ConvolutionWeightsShape {
   Halide::Expr blocks, channels, rows, images, slices;
 };
 
-// The same gradient as a matrix product of the transposed dy [co, pixel] with the padded input [pixel,
-// (tap, ci)]: register tiles of 2 vectors of output channels x `terms`, summed over a chunk of pixels,
-// then over the chunks of a slice, then over the slices. None of these depends on the threads.
+// The same gradient as a matrix product of the transposed dy [co, pixel] with the padded input
+// [pixel, (tap, ci)]: register tiles of 2 vectors of output channels x `terms`, summed over a chunk
+// of pixels, then over the chunks of a slice, then over the slices. None of these depends on the
+// threads.
 struct TiledConvolutionWeights {
   Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, ci{"ci"}, co{"co"};
-  // Place in a register tile: lane v, vector u, term p; j counts tiles of terms; then block and task.
-  Halide::Var v{"v"}, u{"u"}, p{"p"}, j{"j"}, block{"block"}, task{"task"}, chunk{"chunk"};
-  Halide::Var e{"e"}, x{"x"}, xb{"xb"}, y{"y"}, z{"z"}, n{"n"}, cv{"cv"};
-  PaddedInput input;
+  // Place in a register tile: lane v, vector u, term p; then the place of the tile: j among the
+  // terms, block among the channels of its task.
+  Halide::Var v{"v"}, u{"u"}, p{"p"}, j{"j"}, block{"block"}, chunk{"chunk"}, task{"task"};
+  Halide::Var e{"e"}, x{"x"}, xb{"xb"}, y{"y"}, n{"n"}, cv{"cv"};
+  std::optional<PaddedWindow> window, gradient;
   enum Sum { kTerm, kVector, kX, kRow, kImage };
   std::vector<Halide::RDom> sums;  // over a chunk, by tile form
-  Halide::RDom square;             // lanes pixels of lanes channels of dy
   Halide::RDom c, slices, r;       // chunks of a slice, slices, elements of dw
   std::array<Halide::Func, 4> term{{Halide::Func("term_kx"), Halide::Func("term_ky"),
                                     Halide::Func("term_kz"), Halide::Func("term_ci")}};
+  std::array<Halide::Func, 4> tile_term{{Halide::Func("tile_kx"), Halide::Func("tile_ky"),
+                                         Halide::Func("tile_kz"), Halide::Func("tile_ci")}};
   std::vector<Halide::Func> turned;  // dy in squares, and their transposition
   Halide::Func dy{"dy_turned"}, sum{"sum"}, total{"total"}, partial{"partial"}, reduced{"reduced"};
-  Halide::Func result{"dw"};
+  Halide::Func result{"convolution_dw"};
 
-  TiledConvolutionWeights(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape)
-      : input(in.x, in.axes, in.type) {
+  // The shape may depend on the number of taps, which only dw tells.
+  TiledConvolutionWeights(
+      const ConvolutionWeightsOperands& in,
+      const std::function<ConvolutionWeightsShape(const Halide::Expr& taps)>& shape_for) {
     using namespace Halide;
     result(kx, ky, kz, ci, co) = undef(in.type);
     for (int d = 0; d < 3; ++d) taps_[d] = result.output_buffer().dim(d).extent();
+    const ConvolutionWeightsShape shape = shape_for(taps_[0] * taps_[1] * taps_[2]);
     terms_ = taps_[0] * taps_[1] * taps_[2] * shape.channels;
     channel_groups_ = CeilDiv(in.in_channels, shape.channels);
     block_groups_ = CeilDiv(in.out_channels, 2 * shape.lanes * shape.blocks);
+    FindChunk(in, shape);
+    window.emplace(
+        in.x, in.axes, in.in_channels, in.batch, in.type,
+        PaddedWindow::Origin{
+            {chunk, task}, row_ * in.axes[1].stride, slice_ * in.axes[2].stride, channel_, image_});
     TurnGradient(in, shape);
     SumChunk(in, shape);
     AddUp(in, shape);
@@ -363,72 +389,75 @@ struct TiledConvolutionWeights {
  private:
   std::array<Halide::Expr, 3> taps_;
   Halide::Expr terms_, channel_groups_, block_groups_;
+  Halide::Expr chunks_, share_, first_chunk_;  // all chunks; how many a task has; its first
+  Halide::Expr row_, slice_, image_;           // where (chunk, task) begins in dy
+  Halide::Expr channel_, channel_vector_;      // and in the channels
 
   static Halide::Expr CeilDiv(const Halide::Expr& x, const Halide::Expr& y) {
     return (x + y - 1) / Halide::max(y, 1);
   }
 
-  // Pixels and channels past the last ones are zero.
+  void FindChunk(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
+    using namespace Halide;
+    const Expr row_groups = CeilDiv(in.out[1], shape.rows);
+    chunks_ = row_groups * in.out[2] * CeilDiv(in.batch, shape.images);
+    share_ = CeilDiv(chunks_, shape.slices);
+    const Expr groups = channel_groups_ * block_groups_;
+    first_chunk_ = task / max(groups, 1) * share_;
+    const Expr place = first_chunk_ + chunk, group = task % groups;
+    row_ = place % row_groups * shape.rows;
+    slice_ = place / max(row_groups, 1) % in.out[2];
+    image_ = place / max(row_groups * in.out[2], 1) * shape.images;
+    channel_ = group % channel_groups_ * shape.channels;
+    channel_vector_ = group / max(channel_groups_, 1) * shape.blocks * 2;
+  }
+
+  // Pixels and rows past the last ones are zero.
   void TurnGradient(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
     using namespace Halide;
     const int lanes = shape.lanes;
+    ConvolutionAxes unit;
+    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
+    gradient.emplace(
+        in.dy, unit, in.out_channels, in.batch, in.type,
+        PaddedWindow::Origin{{chunk, task}, row_, slice_, channel_vector_ * lanes, image_});
     Func list("turned");
-    square = RDom(0, lanes, 0, lanes, "square");
-    const Expr from_x = xb * lanes + square.x, from_c = cv * lanes + square.y;
-    square.where(from_x < in.out[0] && from_c < in.out_channels);
-    list(e, xb, y, z, n, cv) = cast(in.type, 0);
-    list(square.y * lanes + square.x, xb, y, z, n, cv) =
-        in.dy(unsafe_promise_clamped(from_x, 0, in.out[0] - 1), clamp(y, 0, in.out[1] - 1), z,
-              clamp(from_c, 0, in.out_channels - 1), clamp(n, 0, in.batch - 1));
+    list(e, xb, y, n, cv, chunk, task) =
+        gradient->padded(xb * lanes + e % lanes, y, 0, cv * lanes + e / lanes, n, chunk, task);
     turned = Transpose(list, lanes, lanes);
-    dy(v, x, y, z, n, cv) = turned.back()(x % lanes * lanes + v, x / lanes, y, z, n, cv);
+    dy(v, x, y, n, cv, chunk, task) =
+        turned.back()(x % lanes * lanes + v, x / lanes, y, n, cv, chunk, task);
   }
 
   void SumChunk(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
     using namespace Halide;
     const ConvolutionAxes& a = in.axes;
-    // Term j is channel j % channels of tap j / channels; the taps count along x first.
-    const Expr tap = j / max(shape.channels, 1);
+    // Term i is channel i % channels of tap i / channels; the taps count along x first.
+    const Expr i = min(j, terms_ - 1), tap = i / max(shape.channels, 1);
     term[0](j) = tap % taps_[0];
     term[1](j) = tap / max(taps_[0], 1) % taps_[1];
     term[2](j) = tap / max(taps_[0] * taps_[1], 1);
-    term[3](j) = j % shape.channels;
+    term[3](j) = i % shape.channels;
 
-    // Quotients without remainders, as in ConvolutionTask.
-    const Expr row_groups = CeilDiv(in.out[1], shape.rows);
-    const Expr by_rows = chunk / max(row_groups, 1);
-    const Expr by_slices = by_rows / max(in.out[2], 1);
-    const Expr at_z = unsafe_promise_clamped(by_rows - by_slices * in.out[2], 0, in.out[2] - 1);
-    const Expr by_group = task / max(channel_groups_, 1);
-    const Expr group = task - by_group * channel_groups_;
-    const Expr block_group = by_group - by_group / max(block_groups_, 1) * block_groups_;
+    for (int d = 0; d < 4; ++d) tile_term[d](p, j) = term[d](j * shape.terms + p);
 
-    sum(v, u, p, j, block, task, chunk) = cast(in.type, 0);
+    sum(v, u, p, j, block, chunk, task) = cast(in.type, 0);
     for (const ConvolutionTile& tile : shape.tiles) {
-      RDom s({{0, shape.terms},
-              {0, tile.vectors},
-              {0, in.out[0]},
-              {0, shape.rows},
-              {0, shape.images}},
-             "s");
-      const Expr at_y = (chunk - by_rows * row_groups) * shape.rows + s[kRow];
-      const Expr at_n = by_slices * shape.images + s[kImage];
+      RDom s(
+          {{0, shape.terms}, {0, tile.vectors}, {0, in.out[0]}, {0, shape.rows}, {0, shape.images}},
+          "s");
       s.where(tile.condition);
-      s.where(at_n < in.batch);
-      s.where(at_y < in.out[1]);
-      const Expr row = unsafe_promise_clamped(min(at_y, in.out[1] - 1), 0, in.out[1] - 1);
-      const Expr image = unsafe_promise_clamped(min(at_n, in.batch - 1), 0, in.batch - 1);
-      const Expr i = min(j * shape.terms + s[kTerm], terms_ - 1);
-      const auto tap_at = [&](int d) { return unsafe_promise_clamped(term[d](i), 0, taps_[d] - 1); };
-      const Expr channel = unsafe_promise_clamped(
-          min(group * shape.channels + unsafe_promise_clamped(term[3](i), 0, shape.channels - 1),
-              in.in_channels - 1),
-          0, in.in_channels - 1);
-      sum(v, s[kVector], s[kTerm], j, block, task, chunk) +=
-          dy(v, s[kX], row, at_z, image,
-             (block_group * shape.blocks + block) * 2 + s[kVector]) *
-          input.padded(a[0].At(s[kX], tap_at(0)), a[1].At(row, tap_at(1)), a[2].At(at_z, tap_at(2)),
-                       channel, image);
+      s.where(image_ + s[kImage] < in.batch);
+      s.where(row_ + s[kRow] < in.out[1]);
+      const auto term_at = [&](int d, const Expr& extent) {
+        return unsafe_promise_clamped(tile_term[d](s[kTerm], j), 0, extent - 1);
+      };
+      sum(v, s[kVector], s[kTerm], j, block, chunk, task) +=
+          dy(v, s[kX], s[kRow], s[kImage], block * 2 + s[kVector], chunk, task) *
+          window->padded(a[0].At(s[kX], term_at(0, taps_[0])),
+                         a[1].At(s[kRow], term_at(1, taps_[1])),
+                         term_at(2, taps_[2]) * a[2].dilation, term_at(3, shape.channels),
+                         s[kImage], chunk, task);
       sums.push_back(s);
     }
   }
@@ -436,14 +465,10 @@ struct TiledConvolutionWeights {
   void AddUp(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
     using namespace Halide;
     const Expr groups = channel_groups_ * block_groups_;
-    const Expr chunks =
-        CeilDiv(in.out[1], shape.rows) * in.out[2] * CeilDiv(in.batch, shape.images);
-    const Expr share = CeilDiv(chunks, shape.slices);
-    const Expr slice = task / max(groups, 1);
-    c = RDom(0, share, "c");
-    c.where(slice * share + c < chunks);
+    c = RDom(0, share_, "c");
+    c.where(first_chunk_ + c < chunks_);
     total(v, u, p, j, block, task) = cast(in.type, 0);
-    total(v, u, p, j, block, task) += sum(v, u, p, j, block, task, slice * share + c);
+    total(v, u, p, j, block, task) += sum(v, u, p, j, block, c, task);
     partial(v, u, p, j, block, task) = total(v, u, p, j, block, task);
 
     const int lanes = shape.lanes;
@@ -456,7 +481,8 @@ struct TiledConvolutionWeights {
     reduced(kx, ky, kz, ci, co) = cast(in.type, 0);
     reduced(kx, ky, kz, ci, co) +=
         partial(co % lanes, co / lanes % 2, i % shape.terms, i / shape.terms,
-                unsafe_promise_clamped(at_block % shape.blocks, 0, shape.blocks - 1), unsafe_promise_clamped(from, 0, groups * shape.slices - 1));
+                unsafe_promise_clamped(at_block % shape.blocks, 0, shape.blocks - 1),
+                unsafe_promise_clamped(from, 0, groups * shape.slices - 1));
     r = EachOf(result);
     const std::vector<Expr> at{r[0], r[1], r[2], r[3], r[4]};
     result(at) = select(in.accumulate, result(at), cast(in.type, 0)) + reduced(at);

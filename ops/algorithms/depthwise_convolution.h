@@ -4,12 +4,13 @@
 // input channel co / multiplier alone:
 //   y(x, y, z, co, n) = b(co) + sum_{kx, ky, kz} w(kx, ky, kz, co) *
 //                       in(x * sx + kx * dx - px, ..., co / multiplier, n), zero outside `in`.
-// The gradient to the input is of the same form: stride 1, dy spread by the stride, weights flipped,
-// and a sum over the `multiplier` output channels of an input channel.
+// The gradient to the input is of the same form: stride 1, dy spread by the stride, weights
+// flipped, and a sum over the `multiplier` output channels of an input channel.
 #ifndef HALITE_OPS_ALGORITHMS_DEPTHWISE_CONVOLUTION_H_
 #define HALITE_OPS_ALGORITHMS_DEPTHWISE_CONVOLUTION_H_
 
-#include <string>
+#include <array>
+#include <optional>
 #include <vector>
 
 #include "Halide.h"
@@ -26,7 +27,6 @@ struct DepthwiseOperands {
   ConvolutionAxes axes;
   Halide::Expr members;
   Halide::Type type;
-  std::string result = "y";
   Halide::Expr accumulate = Halide::Internal::const_false();
 };
 
@@ -52,9 +52,9 @@ struct DepthwiseConvolution {
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
   Halide::RDom taps;  // kx, ky, kz, member
   Halide::RDom r;     // every element of the result
-  Halide::Func sum{"sum"}, result;
+  Halide::Func sum{"sum"}, result{"depthwise_convolution"};
 
-  explicit DepthwiseConvolution(const DepthwiseOperands& in) : result(in.result) {
+  explicit DepthwiseConvolution(const DepthwiseOperands& in) {
     using namespace Halide;
     const ConvolutionAxes& a = in.axes;
     taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, 0, in.members, "taps");
@@ -69,9 +69,8 @@ struct DepthwiseConvolution {
     }
     const Expr member = c * in.members + taps[3];
     sum(x, y, z, c, n) = in.b.defined() ? Expr(in.b(c)) : cast(in.type, 0);
-    sum(x, y, z, c, n) +=
-        select(inside, in.x(at[0], at[1], at[2], member, n), cast(in.type, 0)) *
-        in.w(taps[0], taps[1], taps[2], member);
+    sum(x, y, z, c, n) += select(inside, in.x(at[0], at[1], at[2], member, n), cast(in.type, 0)) *
+                          in.w(taps[0], taps[1], taps[2], member);
     result(x, y, z, c, n) = undef(in.type);
     r = EachOf(result);
     const std::vector<Expr> to{r[0], r[1], r[2], r[3], r[4]};
@@ -79,67 +78,83 @@ struct DepthwiseConvolution {
   }
 };
 
-// The same sums from padded rows, in register tiles of a vector of x by `rows` rows. A task is some
-// (channel, image) planes; padded holds the rows that `tile_rows` tiles of a plane need.
-struct TiledDepthwiseConvolution {
-  Halide::Var v{"v"}, p{"p"}, t{"t"}, tile{"tile"}, rows{"rows"}, plane{"plane"};
-  PaddedInput input;
-  Halide::RDom taps;  // kx, ky, kz, member
-  enum Loop { kLane, kRow, kTileX, kTileY, kRows, kSlice, kPlane, kTask };
-  Halide::RDom r;
-  Halide::Func weights{"weights"}, sum{"sum"}, result;
+// How the tiled form cuts up its work: register tiles of a vector of x by `height` rows, `tiles` of
+// them above one another in a block of rows; a task is whole (channel, image) planes, about `grain`
+// elements of the result.
+struct DepthwiseShape {
+  int lanes, height, tiles;
+  int grain;
+};
 
-  // `planes`: of a task.
-  TiledDepthwiseConvolution(const DepthwiseOperands& in, int lanes, int tile_height, int tile_rows,
-                            int grain)
-      : input(in.x, in.axes, in.type), result(in.result) {
+// The same sums from padded rows: a window holds what a block of rows needs.
+struct TiledDepthwiseConvolution {
+  Halide::Var v{"v"}, p{"p"}, t{"t"}, tile{"tile"}, rows{"rows"}, z{"slice"}, plane{"plane"},
+      task{"task"};
+  std::optional<PaddedWindow> window;
+  Halide::RDom taps;  // kx, ky, kz, member
+  enum Loop { kX, kRow, kTile, kRows, kSlice, kPlane, kTask };
+  Halide::RDom r;
+  Halide::Func sum{"sum"}, result{"depthwise_convolution"};
+
+  TiledDepthwiseConvolution(const DepthwiseOperands& in, const DepthwiseShape& shape) {
     using namespace Halide;
-    const ConvolutionAxes& a = in.axes;
-    Var x("x"), y("y"), z("z"), c("c"), n("n");
+    Var x("x"), y("y"), c("c"), n("n");
     result(x, y, z, c, n) = undef(in.type);
-    std::vector<Expr> extent;
-    for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
+    for (int d = 0; d < 5; ++d) extent_.push_back(result.output_buffer().dim(d).extent());
+    const ConvolutionAxes& a = in.axes;
+    const Expr samples = max(extent_[0] * extent_[1] * extent_[2], 1);
+    share_ = max(shape.grain / samples, 1);
+    const Expr number = task * share_ + plane, image = number / max(extent_[3], 1);
+    const Expr channel = number - image * extent_[3];
+    const int block = shape.height * shape.tiles;
+    window.emplace(in.x, a, extent_[3] * in.members, extent_[4], in.type,
+                   PaddedWindow::Origin{{rows, z, plane, task},
+                                        rows * (block * a[1].stride),
+                                        z * a[2].stride,
+                                        channel * in.members,
+                                        image});
+    taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, 0, in.members, "taps");
+    const Expr at_c = unsafe_promise_clamped(channel, 0, extent_[3] - 1);
+    sum(v, p, t, tile, rows, z, plane, task) = in.b.defined() ? Expr(in.b(at_c)) : cast(in.type, 0);
+    sum(v, p, t, tile, rows, z, plane, task) +=
+        in.w(taps[0], taps[1], taps[2], at_c * in.members + taps[3]) *
+        window->padded(a[0].At(t * shape.lanes + v, taps[0]),
+                       a[1].At(tile * shape.height + p, taps[1]), taps[2] * a[2].dilation, taps[3],
+                       0, rows, z, plane, task);
+    Store(in, shape);
+  }
+
+ private:
+  std::vector<Halide::Expr> extent_;  // of the result
+  Halide::Expr share_;                // planes of a task
+
+  void Store(const DepthwiseOperands& in, const DepthwiseShape& shape) {
+    using namespace Halide;
     const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     const auto inside = [&](const Expr& i, int d) {
-      return unsafe_promise_clamped(i, 0, extent[d] - 1);
+      return unsafe_promise_clamped(i, 0, extent_[d] - 1);
     };
-    const int height = tile_height * tile_rows;
-
-    taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, 0, in.members, "taps");
-    const Expr image = plane / max(extent[3], 1);
-    const Expr at_c = inside(plane - image * extent[3], 3), at_n = inside(image, 4);
-    const Expr at_y = inside(min((rows * tile_rows + tile) * tile_height + p, extent[1] - 1), 1);
-    const Expr member = at_c * in.members + taps[3];
-    sum(v, p, t, tile, rows, z, plane) = in.b.defined() ? Expr(in.b(at_c)) : cast(in.type, 0);
-    sum(v, p, t, tile, rows, z, plane) +=
-        in.w(taps[0], taps[1], taps[2], member) *
-        input.padded(a[0].At(t * lanes + v, taps[0]), a[1].At(at_y, taps[1]), a[2].At(z, taps[2]),
-                     member, at_n);
-
-    const Expr planes = extent[3] * extent[4];
-    const Expr share = max(grain / max(extent[0] * extent[1] * extent[2], 1), 1);
-    r = RDom({{0, lanes},
-              {0, tile_height},
-              {0, ceil_div(extent[0], lanes)},
-              {0, tile_rows},
-              {0, ceil_div(extent[1], height)},
-              {0, extent[2]},
-              {0, share},
-              {0, ceil_div(planes, share)}},
+    const int block = shape.height * shape.tiles;
+    const Expr planes = extent_[3] * extent_[4];
+    r = RDom({{0, extent_[0]},
+              {0, shape.height},
+              {0, shape.tiles},
+              {0, ceil_div(extent_[1], block)},
+              {0, extent_[2]},
+              {0, share_},
+              {0, ceil_div(planes, share_)}},
              "r");
-    const Expr to_plane = r[kTask] * share + r[kPlane];
-    const Expr to_image = to_plane / max(extent[3], 1);
-    const Expr to_x = r[kTileX] * lanes + r[kLane];
-    const Expr to_y = (r[kRows] * tile_rows + r[kTileY]) * tile_height + r[kRow];
+    const Expr to_plane = r[kTask] * share_ + r[kPlane];
+    const Expr to_image = to_plane / max(extent_[3], 1);
+    const Expr to_y = (r[kRows] * shape.tiles + r[kTile]) * shape.height + r[kRow];
     r.where(to_plane < planes);
-    r.where(to_y - r[kRow] < extent[1]);
-    r.where(to_y < extent[1]);
-    r.where(likely(to_x < extent[0]));
-    const std::vector<Expr> to{inside(to_x, 0), inside(to_y, 1), r[kSlice],
-                               inside(to_plane - to_image * extent[3], 3), inside(to_image, 4)};
+    r.where(to_y - r[kRow] < extent_[1]);
+    r.where(to_y < extent_[1]);
+    const std::vector<Expr> to{r[kX], inside(to_y, 1), r[kSlice],
+                               inside(to_plane - to_image * extent_[3], 3), inside(to_image, 4)};
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
-                 sum(r[kLane], r[kRow], r[kTileX], r[kTileY], r[kRows], r[kSlice],
-                     unsafe_promise_clamped(min(to_plane, planes - 1), 0, planes - 1));
+                 sum(r[kX] % shape.lanes, r[kRow], r[kX] / shape.lanes, r[kTile], r[kRows],
+                     r[kSlice], r[kPlane], r[kTask]);
   }
 };
 
@@ -148,18 +163,18 @@ struct DepthwiseWeightsOperands {
   Halide::Func x, dy;               // both [x, y, z, co, n]
   ConvolutionAxes axes;             // without the taps: they are the extents of dw
   std::array<Halide::Expr, 3> out;  // spatial extents of dy
-  Halide::Expr batch;
+  Halide::Expr channels, batch;
   Halide::Type type;
   Halide::Expr accumulate;
 };
 
-// dw(kx, ky, kz, co) = sum_{x, y, z, n} dy(x, y, z, co, n) * x(x * sx + kx * dx - px, ..., co, n), summed in
-// `kSlices` slices of the rows.
+// dw(kx, ky, kz, co) = sum_{x, y, z, n} dy(x, y, z, co, n) * x(x * sx + kx * dx - px, ..., co, n),
+// summed in `kSlices` slices of the rows.
 struct DepthwiseWeights {
   static constexpr int kSlices = 16;
   Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, co{"co"}, slice{"slice"};
   Halide::RDom s, r;
-  Halide::Func partial{"partial"}, result{"dw"};
+  Halide::Func partial{"partial"}, result{"depthwise_convolution_dw"};
 
   explicit DepthwiseWeights(const DepthwiseWeightsOperands& in) {
     using namespace Halide;
@@ -191,37 +206,40 @@ struct DepthwiseWeights {
   }
 };
 
-// The same sums in vectors of x, from padded rows of both operands: `rows` rows of a plane at a time.
+// The same sums in vectors of x, from padded rows of both operands, a block of `rows` rows of a
+// plane at a time.
 struct TiledDepthwiseWeights {
-  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, co{"co"}, v{"v"}, x{"x"}, y{"y"}, z{"z"}, n{"n"};
-  Halide::Var chunk{"chunk"};
-  PaddedInput input, gradient;
-  Halide::RDom s;      // of a chunk: vector, row
-  Halide::RDom c;      // chunks of a channel: rows, slice, image
+  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, co{"co"}, v{"v"}, block{"block"}, z{"slice"}, n{"n"};
+  std::optional<PaddedWindow> window, gradient;
+  Halide::RDom s;  // of a block: vector, row
+  Halide::RDom c;  // blocks of a channel: rows, slice, image
   Halide::RDom lane, r;
-  Halide::Func sum{"sum"}, total{"total"}, folded{"folded"}, result{"dw"};
+  Halide::Func sum{"sum"}, total{"total"}, folded{"folded"}, result{"depthwise_convolution_dw"};
 
-  TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, int lanes, const Halide::Expr& rows)
-      : input(in.x, in.axes, in.type), gradient(in.dy, Unpadded(in), in.type) {
+  TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, int lanes, const Halide::Expr& rows) {
     using namespace Halide;
     result(kx, ky, kz, co) = undef(in.type);
     const ConvolutionAxes& a = in.axes;
-    const Expr vectors = (in.out[0] + lanes - 1) / lanes;
-    const Expr groups = (in.out[1] + rows - 1) / max(rows, 1);
-    s = RDom(0, vectors, 0, rows, "s");
-    const Var group("group");
-    const Expr at_y = group * rows + s.y, at_x = s.x * lanes + v;
-    s.where(at_y < in.out[1]);
-    const Expr row = unsafe_promise_clamped(min(at_y, in.out[1] - 1), 0, in.out[1] - 1);
+    ConvolutionAxes unit;
+    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
+    const std::vector<Var> place{block, z, n, co};
+    window.emplace(in.x, a, in.channels, in.batch, in.type,
+                   PaddedWindow::Origin{place, block * rows * a[1].stride, z * a[2].stride, co, n});
+    gradient.emplace(in.dy, unit, in.channels, in.batch, in.type,
+                     PaddedWindow::Origin{place, block * rows, z, co, n});
+
     // Lanes past the last x meet a zero of dy; the input there may not be finite.
-    const Expr sample = input.padded(a[0].At(at_x, kx), a[1].At(row, ky), a[2].At(z, kz), co, n);
-    sum(v, kx, ky, kz, group, z, co, n) = cast(in.type, 0);
-    sum(v, kx, ky, kz, group, z, co, n) +=
-        gradient.padded(at_x, row, z, co, n) *
-        select(at_x < in.out[0], sample, cast(in.type, 0));
-    c = RDom(0, groups, 0, in.out[2], 0, in.batch, "c");
+    s = RDom(0, (in.out[0] + lanes - 1) / lanes, 0, rows, "s");
+    s.where(block * rows + s.y < in.out[1]);
+    const Expr at_x = s.x * lanes + v;
+    const Expr sample = window->padded(a[0].At(at_x, kx), a[1].At(s.y, ky), kz * a[2].dilation, 0,
+                                       0, block, z, n, co);
+    sum(v, kx, ky, kz, block, z, n, co) = cast(in.type, 0);
+    sum(v, kx, ky, kz, block, z, n, co) += gradient->padded(at_x, s.y, 0, 0, 0, block, z, n, co) *
+                                           select(at_x < in.out[0], sample, cast(in.type, 0));
+    c = RDom(0, (in.out[1] + rows - 1) / max(rows, 1), 0, in.out[2], 0, in.batch, "c");
     total(v, kx, ky, kz, co) = cast(in.type, 0);
-    total(v, kx, ky, kz, co) += sum(v, kx, ky, kz, c[0], c[1], co, c[2]);
+    total(v, kx, ky, kz, co) += sum(v, kx, ky, kz, c[0], c[1], c[2], co);
     lane = RDom(0, lanes, "lane");
     folded(kx, ky, kz, co) = cast(in.type, 0);
     folded(kx, ky, kz, co) += total(lane, kx, ky, kz, co);
@@ -230,13 +248,6 @@ struct TiledDepthwiseWeights {
     r = RDom(region, "r");
     const std::vector<Expr> at{r[0], r[1], r[2], r[3]};
     result(at) = select(in.accumulate, result(at), cast(in.type, 0)) + folded(at);
-  }
-
- private:
-  static ConvolutionAxes Unpadded(const DepthwiseWeightsOperands& in) {
-    ConvolutionAxes axes;
-    for (int d = 0; d < 3; ++d) axes[d] = {1, 0, 1, in.out[d], 1};
-    return axes;
   }
 };
 

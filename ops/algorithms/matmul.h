@@ -8,7 +8,6 @@
 #ifndef HALITE_OPS_ALGORITHMS_MATMUL_H_
 #define HALITE_OPS_ALGORITHMS_MATMUL_H_
 
-#include <optional>
 #include <string>
 
 #include "Halide.h"
@@ -24,6 +23,7 @@ struct MatmulOperands {
   Halide::Expr accumulate;      // true: prior = y; false: prior = 0
   Halide::Type type;
 
+  // The clamp tells Halide what a loop over fused tasks hides: that `matrix` is in range.
   Halide::Expr A(const Halide::Expr& term, const Halide::Expr& row,
                  const Halide::Expr& matrix) const {
     const Halide::Expr z = Halide::clamp(matrix, 0, batch - 1);
@@ -72,7 +72,8 @@ struct MatmulForm {
   Halide::Expr Terms(const Halide::Expr& block, const Halide::Expr& k) const {
     return Halide::min(size, k - block * size);
   }
-  // The elements of y, block by block.
+  // The elements of y, block by block. The bounds of r.y and r.z are stated again because Halide
+  // cannot derive them where these loops are fused.
   Halide::RDom Domain(const std::string& name, const MatmulOperands& in) const {
     Halide::RDom r({{0, in.n}, {0, in.m}, {0, in.batch}, {0, count}}, name);
     r.where(use && r.y >= 0 && r.z >= 0 && r.z < in.batch);
@@ -216,12 +217,15 @@ struct MatmulDots {
 };
 
 // Each form is one update of y, of which exactly one has use = true. An update is written over an
-// RDom because a guarded AVX-512 update over a pure Var assumes that y is aligned.
+// RDom because a guarded AVX-512 update over a pure Var assumes that y is aligned. Without
+// `accumulate` the prior y may be loaded but is never used, so that NaN there does no harm.
 struct BlockedMatmul {
   Halide::Var col{"col"}, row{"row"}, batch{"batch"};
   Halide::Func y{"matmul"};
 
-  BlockedMatmul(const MatmulOperands& in) : in_(in) { y(col, row, batch) = Halide::undef(in.type); }
+  explicit BlockedMatmul(const MatmulOperands& in) : in_(in) {
+    y(col, row, batch) = Halide::undef(in.type);
+  }
 
   // Adds the update of a MatmulTile or MatmulDots.
   template <typename Form>

@@ -128,8 +128,7 @@ struct MaxPooling : PoolingWindows {
     window(x, y, z, n) = Tuple(Lowest(padded.types()[0]), index(first));
     const Expr value = Value(padded, axes);
     const Expr old = window(x, y, z, n)[0], place = window(x, y, z, n)[1];
-    const Expr better =
-        math::Less(old, value) || (math::IsNan(value) && math::Equal(old, old));
+    const Expr better = math::Less(old, value) || (math::IsNan(value) && math::Equal(old, old));
     window(x, y, z, n) =
         Tuple(math::Select(better, value, old), select(better, index(present), place));
     result(x, y, z, n) = window(x, y, z, n);

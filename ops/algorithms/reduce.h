@@ -2,116 +2,50 @@
 //
 // Reductions over the middle dimension of x[inner, axis, outer].
 //
-//   Sum, StridedSum:  y[i, o] = prior + scale sum_k x[i, k, o], where prior is y itself or 0
+//   Sum, StridedSum:  y[i, o] = prior + scale sum_k x[i, k, o], where prior is
+//   y itself or 0 SumGrad:          dx = prior + scale dy, where strides of 0
+//   broadcast dy to the shape of x Max:              y[i, o] = max_k x[i, k,
+//   o], index[i, o] = the least k with that value MaxGrad:          dx[i, k, o]
+//   = prior + (k = index[i, o] ? dy[i, o] : 0)
 #ifndef HALITE_OPS_ALGORITHMS_REDUCE_H_
 #define HALITE_OPS_ALGORITHMS_REDUCE_H_
 
 #include <string>
+#include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/accumulate.h"
+#include "halite/ops/algorithms/axis.h"
 
 namespace halite {
 
-// x[inner, axis, outer] and its extents.
-struct AxisInput {
-  Halide::Func x;
-  Halide::Expr inner, axis, outer;
-  Halide::Expr is_rows;  // inner = 1, and the axis is contiguous
-  Halide::Type type;
-
-  // Element (i, k, o), known to be one of x.
-  Halide::Expr At(const Halide::Expr& i, const Halide::Expr& k, const Halide::Expr& o) const {
-    using Halide::unsafe_promise_clamped;
-    return x(unsafe_promise_clamped(i, 0, inner - 1), unsafe_promise_clamped(k, 0, axis - 1),
-             unsafe_promise_clamped(o, 0, outer - 1));
-  }
-};
-
-// `element`, read only where `exists` holds, and `otherwise` elsewhere: a masked load.
-inline Halide::Expr IfExists(const Halide::Expr& exists, const Halide::Expr& element,
-                             const Halide::Expr& otherwise) {
-  using Halide::Internal::Call;
-  const Halide::Expr tag = likely(exists);
-  return select(tag,
-                Call::make(element.type(), Call::if_then_else, {tag, element}, Call::PureIntrinsic),
-                otherwise);
-}
-
-// Part of the axis in pieces of `length` elements, the first of which is `begin`.
+// Part of the axis in pieces of `length` elements, the first of which is
+// `begin`.
 struct Pieces {
   Halide::Expr begin, length, count;
 };
 
-// The sums over a piece of the axis, `kStep` elements at a time.
-struct ColumnSum {
-  static constexpr int kStep = 4;
-
+// The sum over a piece in one of two forms, and the sums (inner, piece, outer)
+// it is for. (Domains always have an element: Halide's bounds are wrong for an
+// empty one.)
+struct PieceSum {
   Halide::Var i{"i"}, piece{"piece"}, o{"o"};
-  Halide::RDom r, k, rest;  // r: the sums (inner, piece, outer)
-  Halide::Func sum;
+  Halide::RDom row_r, column_r;
+  RowReduce row;
+  ColumnReduce column;
 
-  ColumnSum(const std::string& name, const AxisInput& in, const Pieces& pieces,
-            const Halide::RDom& sums)
-      : r(sums),
-        k(0, pieces.length / kStep, name + "_k"),
-        rest(0, pieces.length % kStep, name + "_rest"),
-        sum(name) {
-    using namespace Halide;
-    const Expr begin = pieces.begin + piece * pieces.length, zero = cast(in.type, 0);
-    // The last vector may reach beyond the end.
-    const auto element = [&](const Expr& at) {
-      return IfExists(i < in.inner, in.At(i, begin + at, o), zero);
-    };
-    Expr step = element(k * kStep);
-    for (int u = 1; u < kStep; ++u) step += element(k * kStep + u);
-    sum(i, piece, o) = zero;
-    sum(i, piece, o) += step;
-    sum(i, piece, o) += element(pieces.length / kStep * kStep + rest);
-  }
-  Halide::Expr At() const { return sum(r.x, r.y, r.z); }
-};
-
-// The same for rows: `vectors` vectors of sums of every so many-th element, and the sum of those.
-struct RowSum {
-  Halide::Var lane{"lane"}, piece{"piece"}, o{"o"};
-  Halide::RDom r, block, tail, fold;
-  Halide::Func lanes, sum;
-  int width;
-
-  RowSum(const std::string& name, const AxisInput& in, const Pieces& pieces,
-         const Halide::RDom& sums, int tile_width)
-      : r(sums),
-        block(0, pieces.length / tile_width, name + "_block"),
-        tail(0, tile_width, name + "_tail"),
-        fold(0, tile_width, name + "_fold"),
-        lanes(name + "_lanes"),
-        sum(name),
-        width(tile_width) {
-    using namespace Halide;
-    const Expr begin = pieces.begin + piece * pieces.length;
-    const Expr left = pieces.length % width, zero = cast(in.type, 0);
-    lanes(lane, piece, o) = zero;
-    lanes(lane, piece, o) += in.At(0, begin + block * width + lane, o);
-    lanes(tail, piece, o) +=
-        IfExists(tail < left, in.At(0, begin + pieces.length - left + tail, o), zero);
-    sum(piece, o) = zero;
-    sum(piece, o) += lanes(fold, piece, o);
-  }
-  Halide::Expr At() const { return sum(r.y, r.z); }
-};
-
-// Each form of sum over the sums it is for. (A domain without elements would have wrong bounds.)
-struct PieceSums {
-  RowSum row, short_row;
-  ColumnSum columns;
-
-  PieceSums(const std::string& name, const AxisInput& in, const Pieces& pieces, int lanes,
-            int vectors)
-      : row(name + "_row", in, pieces, Sums(1, in, pieces, in.is_rows && in.axis > 2 * lanes),
-            lanes * vectors),
-        short_row(name + "_short", in, pieces,
-                  Sums(1, in, pieces, in.is_rows && in.axis <= 2 * lanes), lanes),
-        columns(name + "_columns", in, pieces, Sums(in.inner, in, pieces, !in.is_rows)) {}
+  PieceSum(const std::string& name, const AxisInput& in, const Pieces& pieces, int lanes,
+           int vectors)
+      : row_r(Sums(1, in, pieces, in.is_rows)),
+        column_r(Sums(in.inner, in, pieces, !in.is_rows)),
+        row(name + "_row", {piece, o}, pieces.length, lanes, vectors, Reduction::Sum(in.type),
+            [&](const Halide::Expr& k, const Halide::Expr& exists) {
+              return in.Row(pieces.begin + piece * pieces.length + k, o, exists);
+            }),
+        column(name + "_column", i, {piece, o}, pieces.length, Reduction::Sum(in.type),
+               [&](const Halide::Expr& k) {
+                 return in.Column(i, pieces.begin + piece * pieces.length + k, o);
+               }) {}
 
  private:
   static Halide::RDom Sums(const Halide::Expr& inner, const AxisInput& in, const Pieces& pieces,
@@ -122,20 +56,20 @@ struct PieceSums {
   }
 };
 
-// The axis is cut into `count` pieces of `length` elements, which threads share, and a rest, which
-// often is all of it. Both follow from the extents alone, so that the result does not depend on the
-// number of threads. Each form is an update of its own, over no elements where it is not for them.
+// The axis is cut into `count` pieces of `length` elements, which threads
+// share, and a rest, which often is all of it. Both follow from the extents
+// alone, so that the result does not depend on the number of threads. Each form
+// is an update of its own.
 struct Sum {
   Halide::Var i{"i"}, piece{"piece"}, o{"o"};
-  Halide::Expr length, count, accumulate;
-  PieceSums rest, part;
+  Halide::Expr length, accumulate;
+  PieceSum rest, part;
   Halide::RDom r, p;
   Halide::Func partial{"partial"}, total{"total"}, y{"sum"};
 
   Sum(const AxisInput& in, const Halide::Expr& scale, const Halide::Expr& accumulate_in,
-      const Halide::Expr& length_in, const Halide::Expr& count_in, int lanes, int vectors)
+      const Halide::Expr& length_in, const Halide::Expr& count, int lanes, int vectors)
       : length(length_in),
-        count(count_in),
         accumulate(accumulate_in),
         rest("rest", in, {count * length, in.axis - count * length, 1}, lanes, vectors),
         part("part", in, {0, length, count}, lanes, vectors),
@@ -143,32 +77,27 @@ struct Sum {
         p(0, count, "pieces") {
     using namespace Halide;
     partial(i, piece, o) = undef(in.type);
-    AddPart(part.row);
-    AddPart(part.columns);
-    y(i, o) = undef(in.type);
-    AddRest(rest.row, in, scale);
-    AddRest(rest.short_row, in, scale);
-    AddRest(rest.columns, in, scale);
+    SetPartial(part.row_r, part.row.value(part.row_r.y, part.row_r.z));
+    SetPartial(part.column_r, part.column.value(part.column_r.x, part.column_r.y, part.column_r.z));
     total(i, o) = cast(in.type, 0);
     total(i, o) += partial(i, p, o);
+    y(i, o) = undef(in.type);
+    SetY(rest.row_r, scale * rest.row.value(0, rest.row_r.z));
+    SetY(rest.column_r, scale * rest.column.value(rest.column_r.x, 0, rest.column_r.z));
     y(r.x, r.y) += scale * total(r.x, r.y);
   }
 
  private:
-  template <typename Form>
-  void AddPart(const Form& form) {
-    partial(form.r.x, form.r.y, form.r.z) = form.At();
+  void SetPartial(const Halide::RDom& at, const Halide::Expr& sum) {
+    partial(at.x, at.y, at.z) = sum;
   }
-  template <typename Form>
-  void AddRest(const Form& form, const AxisInput& in, const Halide::Expr& scale) {
-    const Halide::Expr zero = Halide::cast(in.type, 0);
-    y(form.r.x, form.r.z) =
-        Halide::select(accumulate, y(form.r.x, form.r.z), zero) + scale * form.At();
+  void SetY(const Halide::RDom& at, const Halide::Expr& sum) {
+    y(at.x, at.z) = Halide::select(accumulate, y(at.x, at.z), Halide::cast(sum.type(), 0)) + sum;
   }
 };
 
-// The same sum for many small threads: `count` sums of every count-th element, and the sum of
-// those.
+// The same sum for many small threads: `count` sums of every count-th element,
+// and the sum of those.
 struct StridedSum {
   Halide::Var i{"i"}, piece{"piece"}, o{"o"};
   Halide::RDom k, p, r;
@@ -189,6 +118,69 @@ struct StridedSum {
     total(i, o) += partial(i, p, o);
     y(i, o) = undef(in.type);
     y(r.x, r.y) = select(accumulate, y(r.x, r.y), zero) + scale * total(r.x, r.y);
+  }
+};
+
+struct SumGrad : Accumulated {
+  static constexpr int kRank = 4;
+
+  SumGrad(const Halide::Func& dy, const Halide::Expr& scale,
+          const std::vector<Halide::Expr>& extents, const Halide::Expr& accumulate)
+      : Accumulated("sum_grad", Scaled(dy, scale), extents, accumulate) {}
+
+ private:
+  static Halide::Func Scaled(const Halide::Func& dy, const Halide::Expr& scale) {
+    Halide::Func scaled("scaled");
+    scaled(Halide::_) = scale * dy(Halide::_);
+    return scaled;
+  }
+};
+
+struct Max {
+  Halide::Var i{"i"}, o{"o"};
+  RowReduce peak, first;
+  Halide::RDom k;
+  Halide::Func best{"best"}, y{"max"};
+
+  Max(const AxisInput& in, int lanes, int vectors)
+      : peak("peak", {o}, in.axis, lanes, vectors, Reduction::Max(in.KeyType()),
+             [&](const Halide::Expr& at, const Halide::Expr& exists) {
+               return Key(in.Row(at, o, exists));
+             }),
+        first("first", {o}, in.axis, lanes, vectors, Reduction::Min(Halide::Int(32)),
+              [&](const Halide::Expr& at, const Halide::Expr& exists) {
+                return select(Key(in.Row(at, o, exists)) == peak.value(o), at,
+                              Halide::Int(32).max());
+              }),
+        k(0, in.axis, "k") {
+    using namespace Halide;
+    best(i, o) = Tuple(in.KeyType().min(), 0);
+    const Expr key = Key(in.Column(i, k, o)), is_better = key > best(i, o)[0];
+    best(i, o) = Tuple(select(is_better, key, best(i, o)[0]), select(is_better, k, best(i, o)[1]));
+    y(i, o) = Tuple(FromOrderedKey(select(in.is_rows, peak.value(o), best(i, o)[0])),
+                    select(in.is_rows, first.value(o), best(i, o)[1]));
+  }
+
+ private:
+  static Halide::Type KeyType(const AxisInput& in) { return in.type.with_code(Halide::Type::Int); }
+  // -0 and 0 tie.
+  static Halide::Expr Key(const Halide::Expr& x) {
+    const Halide::Expr key = OrderedKey(x);
+    return select(key == -1, 0, key);
+  }
+};
+
+struct MaxGrad : Accumulated {
+  MaxGrad(const Halide::Func& index, const Halide::Func& dy,
+          const std::vector<Halide::Expr>& extents, const Halide::Expr& accumulate)
+      : Accumulated("max_grad", Selected(index, dy), extents, accumulate) {}
+
+ private:
+  static Halide::Func Selected(const Halide::Func& index, const Halide::Func& dy) {
+    Halide::Func selected("selected");
+    Halide::Var i("i"), k("k"), o("o");
+    selected(i, k, o) = Choose(k == index(i, o), dy(i, o), cast(dy.types()[0], 0));
+    return selected;
   }
 };
 

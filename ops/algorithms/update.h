@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/math.h"
 #include "halite/ops/algorithms/pointwise.h"
 
 namespace halite {
@@ -28,32 +29,44 @@ inline const std::vector<UpdateRow>& UpdateRows() {
   using Halide::Expr;
   using Exprs = std::vector<Expr>;
   static const auto& rows = *new std::vector<UpdateRow>{
-      {"sgd_update", 0, {"lr"},  //
+      {"sgd_update",
+       0,
+       {"lr"},  //
        [](Expr w, Expr g, const Exprs&, const Scalars& c) { return Exprs{w - c[0] * g}; }},
       // m' = momentum m + lr g; w' = w - m'.
-      {"momentum_update", 1, {"lr", "momentum"},
+      {"momentum_update",
+       1,
+       {"lr", "momentum"},
        [](Expr w, Expr g, const Exprs& s, const Scalars& c) {
          const Expr m = c[1] * s[0] + c[0] * g;
          return Exprs{w - m, m};
        }},
       // m' = momentum m - lr g; w' = w - momentum m + (1 + momentum) m'.
-      {"nesterov_update", 1, {"lr", "momentum"},
+      {"nesterov_update",
+       1,
+       {"lr", "momentum"},
        [](Expr w, Expr g, const Exprs& s, const Scalars& c) {
          const Expr m = c[1] * s[0] - c[0] * g;
          return Exprs{w - c[1] * s[0] + (1 + c[1]) * m, m};
        }},
       // m' = beta1 m + (1 - beta1) g; v' = beta2 v + (1 - beta2) g^2;
       // w' = w - rate m' / (sqrt(v') + eps) - decay w.
-      {"adam_update", 2, {"rate", "beta1", "beta2", "eps", "decay"},
+      {"adam_update",
+       2,
+       {"rate", "beta1", "beta2", "eps", "decay"},
        [](Expr w, Expr g, const Exprs& s, const Scalars& c) {
          const Expr m = c[1] * s[0] + (1 - c[1]) * g;
          const Expr v = c[2] * s[1] + (1 - c[2]) * g * g;
          return Exprs{w - c[0] * m / (Halide::sqrt(v) + c[3]) - c[4] * w, m, v};
        }},
       // On gradients: w is the gradient, g the parameter.
-      {"weight_decay", 0, {"rate"},  //
+      {"weight_decay",
+       0,
+       {"rate"},  //
        [](Expr w, Expr g, const Exprs&, const Scalars& c) { return Exprs{w + c[0] * g}; }},
-      {"scale_grad", 0, {"scale"},  //
+      {"scale_grad",
+       0,
+       {"scale"},  //
        [](Expr w, Expr, const Exprs&, const Scalars& c) { return Exprs{w * c[0]}; }},
   };
   return rows;
@@ -80,7 +93,7 @@ inline const std::vector<TotalRow>& TotalRows() {
 // y = sum of f(x[i]). Fixed pieces of the array are summed in parallel, then the pieces: the result
 // does not depend on the number of threads.
 struct Total {
-  static constexpr int kLanes = 64;          // partial sums of a piece
+  static constexpr int kLanes = 64;            // partial sums of a piece
   static constexpr int kPiece = 512 * kLanes;  // elements
   Halide::Var lane{"lane"}, piece{"piece"}, i{"i"};
   Halide::RDom k, lanes, pieces;
@@ -103,8 +116,8 @@ struct Total {
 
 // g' = g min(1, limit / ||g||), with the squared norm given.
 inline Halide::Expr Clipped(Halide::Expr g, Halide::Expr norm_squared, Halide::Expr limit) {
-  return Halide::strict_float(Halide::select(
-      norm_squared > limit * limit, g * (limit / Halide::sqrt(norm_squared)), g));
+  return math::Select(math::Less(limit * limit, norm_squared),
+                      g * (limit / Halide::sqrt(norm_squared)), g);
 }
 
 }  // namespace halite

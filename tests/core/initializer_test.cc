@@ -82,7 +82,8 @@ TEST(Initializer, OrthogonalRowsOrColumnsAreOrthonormal) {
       for (int64_t j = 0; j < count; ++j) {
         double dot = 0;
         for (int64_t k = 0; k < length; ++k) {
-          dot += by_rows ? w[i * inner + k] * w[j * inner + k] : w[k * inner + i] * w[k * inner + j];
+          dot +=
+              by_rows ? w[i * inner + k] * w[j * inner + k] : w[k * inner + i] * w[k * inner + j];
         }
         EXPECT_NEAR(dot, i == j ? 4 : 0, 1e-5);
       }

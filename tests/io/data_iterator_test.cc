@@ -131,7 +131,6 @@ TEST(DataIterator, PrefetchingChangesNothing) {
     EXPECT_EQ(a->state().random.offset, b->state().random.offset);
   }
   const auto other = Make(53, {.batch_size = 53, .shuffle = true, .seed = 314});
-  a->SetState(Make(53, {.batch_size = 8, .shuffle = true})->state()).IgnoreError();
   EXPECT_NE(Values(other->Next()), Values(Make(53, {.batch_size = 53, .shuffle = true})->Next()));
 }
 
@@ -182,8 +181,8 @@ TEST(DataIterator, BadSourcesAreErrors) {
   EXPECT_FALSE(MakeArrayDataSource({{NdArray(), "scalar", {}, 1}}).ok());
   const auto unequal = MakeArrayDataSource({{Numbers(3), "x", {}, 1}, {Numbers(4), "y", {}, 1}});
   EXPECT_THAT(unequal.status().ToString(), HasSubstr("'y' [4] beside [3]"));
-  EXPECT_FALSE(MakeDataIterator(std::vector<SourceArray>{{Numbers(3), "x", {}, 1}},
-                                {.batch_size = 0}).ok());
+  EXPECT_FALSE(
+      MakeDataIterator(std::vector<SourceArray>{{Numbers(3), "x", {}, 1}}, {.batch_size = 0}).ok());
   EXPECT_FALSE(MakeDataIterator(std::shared_ptr<const DataSource>(), {}).ok());
 }
 
@@ -222,18 +221,16 @@ TEST_P(Prefetching, BatchesComeFromThePool) {
   arrays[0].dtype = DType::kFloat32;
   const auto iterator = MakeDataIterator(arrays, {.batch_size = 32, .prefetch = GetParam()});
   ASSERT_TRUE(iterator.ok());
-  Batch held;
-  const auto run = [&](int count) {
-    for (int i = 0; i < count; ++i) {
-      auto batch = (*iterator)->Next();
-      ASSERT_TRUE(batch.ok());
-      held = *std::move(batch);
-    }
-  };
-  run(5);
+  // At most three batches live at once: the caller's, the one that takes its place, the one being
+  // made.
   const int64_t before = MemoryPool::ForHost().statistics().system_allocations;
-  run(50);
-  EXPECT_EQ(MemoryPool::ForHost().statistics().system_allocations, before);
+  Batch held;
+  for (int i = 0; i < 100; ++i) {
+    auto batch = (*iterator)->Next();
+    ASSERT_TRUE(batch.ok());
+    held = *std::move(batch);
+  }
+  EXPECT_LE(MemoryPool::ForHost().statistics().system_allocations, before + 3);
 }
 
 }  // namespace

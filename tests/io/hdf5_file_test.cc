@@ -143,7 +143,8 @@ TEST(Hdf5File, WhatIsWrittenIsRead) {
 TEST(Hdf5File, GroupsOfManyMembersAndLongNames) {
   std::vector<Hdf5Entry> entries;
   for (int i = 0; i < 3000; ++i) {
-    entries.push_back(Dataset<float>("g/" + std::to_string(i) + std::string(40, 'x'), {1}, {1.f * i}));
+    entries.push_back(
+        Dataset<float>("g/" + std::to_string(i) + std::string(40, 'x'), {1}, {1.f * i}));
   }
   entries.push_back(Dataset<float>(std::string(30000, 'n'), {1}, {1}));
   const std::string path = TempPath("many.h5");
@@ -203,8 +204,7 @@ TEST(Hdf5File, NoTemporaryFileIsLeftAndOnlyFilesAreReplaced) {
 
 TEST(Hdf5File, WhatIsNoFileIsAnError) {
   EXPECT_EQ(ReadHdf5File(TempPath("absent.h5")).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ReadHdf5File(::testing::TempDir()).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReadHdf5File(::testing::TempDir()).status().code(), absl::StatusCode::kInvalidArgument);
   const std::string pipe = TempPath("pipe.h5");
   unlink(pipe.c_str());
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
@@ -245,7 +245,7 @@ TEST(Hdf5File, ACycleOfGroupsIsAnError) {
 
 TEST(Hdf5File, EveryTruncationIsAnError) {
   const std::string good = SampleBytes();
-  for (size_t size = 0; size < good.size(); size += size < 100 ? 1 : 7) {
+  for (size_t size = 0; size < good.size(); size += size < 100 ? 1 : 19) {
     const absl::Status status = StatusOf(good.substr(0, size));
     EXPECT_FALSE(status.ok()) << size;
     EXPECT_THAT(std::string(status.message()), HasSubstr("status_of.h5"));
@@ -257,7 +257,7 @@ TEST(Hdf5File, RandomDamageNeverCrashes) {
   const std::string good = SampleBytes();
   std::mt19937 random(313);
   int errors = 0;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 600; ++i) {
     std::string bytes = good;
     for (int flips = 1 << random() % 5; flips > 0; --flips) {
       const uint8_t values[] = {0, 255, static_cast<uint8_t>(random())};
@@ -266,13 +266,14 @@ TEST(Hdf5File, RandomDamageNeverCrashes) {
     if (i % 2 == 0) RepairChecksums(bytes);
     errors += !StatusOf(bytes).ok();
   }
-  EXPECT_GT(errors, 500);
+  EXPECT_GT(errors, 150);
 }
 
 TEST(Hdf5Format, Checksums) {
   // Published values of lookup3's hashlittle.
   const std::string text = "Four score and seven years ago";
-  const auto bytes = absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  const auto bytes =
+      absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(text.data()), text.size());
   EXPECT_EQ(hdf5::Checksum(bytes), 0x17770551u);
   EXPECT_EQ(hdf5::Checksum({}), 0xDEADBEEFu);
 }

@@ -52,7 +52,9 @@ TEST(Idx, ReadsEveryTypePlainAndCompressed) {
       {0x0B, std::string("\x01\x02\xFF\xFE", 4), DType::kInt32, {258, -2}},
       {0x0C, std::string("\0\1\0\0\x80\0\0\0", 8), DType::kInt32, {65536, -2147483648.0}},
       {0x0D, std::string("\x3F\x80\0\0\xC0\x20\0\0", 8), DType::kFloat32, {1, -2.5}},
-      {0x0E, std::string("\x3F\xF0\0\0\0\0\0\0\xC0\x04\0\0\0\0\0\0", 16), DType::kFloat64,
+      {0x0E,
+       std::string("\x3F\xF0\0\0\0\0\0\0\xC0\x04\0\0\0\0\0\0", 16),
+       DType::kFloat64,
        {1, -2.5}},
   };
   for (const Case& c : cases) {
@@ -123,7 +125,8 @@ TEST(Idx, FashionMnist) {
   ASSERT_TRUE(labels.ok()) << labels.status();
   EXPECT_EQ(images->shape(), (Shape{10000, 28, 28}));
   std::vector<int> counts(10);
-  for (int label : labels->ToVector<int>().value()) ++counts.at(label);
+  const std::vector<int> values = labels->ToVector<int>().value();
+  for (int label : values) ++counts.at(static_cast<size_t>(label));
   EXPECT_EQ(counts, std::vector<int>(10, 1000));
 }
 

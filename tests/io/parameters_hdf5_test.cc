@@ -81,8 +81,9 @@ TEST(ParametersHdf5, DifferencesAreNamedAndChangeNothing) {
   scope.GetOrCreate("bn/gamma", {3}, ConstantInitializer(1));
   const absl::Status status = LoadParameters(path, scope);
   EXPECT_EQ(status.message(),
-            path + ": not in the file: bn/gamma; only in the file: bn/mean, a/slope, a/none; "
-                   "of another shape: z/W [2,2] for [2,3]: the parameters of the scope needed");
+            path +
+                ": not in the file: bn/gamma; only in the file: bn/mean, a/slope, a/none; "
+                "of another shape: z/W [2,2] for [2,3]: the parameters of the scope needed");
   EXPECT_EQ(Values(scope.Get("bn/beta"))[0], 1);
 }
 

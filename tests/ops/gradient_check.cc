@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/ops/gradient_check.h"
+#include "halite/tests/ops/gradient_check.h"
 
 #include <gtest/gtest.h>
 

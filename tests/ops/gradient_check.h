@@ -77,9 +77,6 @@ void CheckGradients(const FunctionDef& def, const GradientCase& test);
 // Outputs and gradients in float32 on `context` agree with those on the CPU.
 void CheckAgainstCpu(const FunctionDef& def, const GradientCase& test, const Context& context);
 
-// The cases of all functions: gradient_cases.cc.
-const std::vector<GradientCase>& GradientCases();
-
 }  // namespace halite::testing
 
 #endif  // HALITE_TESTS_OPS_GRADIENT_CHECK_H_

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "halite/ops/registry.h"
-#include "tests/ops/gradient_check.h"
+#include "halite/tests/ops/gradient_cases.h"
 
 namespace halite::testing {
 namespace {

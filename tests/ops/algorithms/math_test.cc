@@ -31,8 +31,8 @@ constexpr int kNumSets = 4;
 
 // Declares the kernels of one function and dtype (one per instruction set, no dispatcher), and
 // the table `name` of the four.
-#define MATH_KERNELS(Kernel, name)                                         \
-  extern "C" Kernel name##_sse41, name##_avx2, name##_avx512, name##_zen4; \
+#define MATH_KERNELS(Kernel, name)                                                          \
+  extern "C" Kernel name##_sse41, name##_avx2, name##_avx512, name##_zen4;                  \
   constexpr std::array<Kernel*, kNumSets> name = {name##_sse41, name##_avx2, name##_avx512, \
                                                   name##_zen4};
 MATH_KERNELS(UnaryKernel, math_exp_f32)
@@ -88,8 +88,8 @@ double Error(T got, Wide exact) {
   const Wide v = std::clamp(exact, -end, end);
   const Wide error = std::abs(std::clamp(Wide(got), -end, end) - v);
   const int exponent = v == 0 ? Limits::min_exponent : std::ilogb(v) + 1;
-  return double(std::ldexp(error, Limits::digits - std::clamp(exponent, Limits::min_exponent,
-                                                              Limits::max_exponent)));
+  return double(std::ldexp(
+      error, Limits::digits - std::clamp(exponent, Limits::min_exponent, Limits::max_exponent)));
 }
 
 struct Worst {
@@ -120,7 +120,7 @@ void Report(const char* function, const char* dtype, const WorstOfSets& worst, d
 }
 
 template <typename T>
-void Run(UnaryKernel* kernel, const T* x, T* y, int n) {
+void RunUnary(UnaryKernel* kernel, const T* x, T* y, int n) {
   Halide::Runtime::Buffer<T> x_buffer(const_cast<T*>(x), n), y_buffer(y, n);
   ASSERT_EQ(kernel(nullptr, x_buffer, y_buffer), 0);
 }
@@ -191,7 +191,7 @@ struct Chunk {
     float error = 0;
     for (int set = 0; set < kNumSets; ++set) {
       if (!CpuHas(set)) continue;
-      Run(kernels[set], x.data(), y[set].data(), kSize);
+      RunUnary(kernels[set], x.data(), y[set].data(), kSize);
       // Most chunks come out alike on all sets that have FMA.
       const bool same = set > 0 && std::memcmp(&y[set], &y[set - 1], sizeof(y[set])) == 0;
       if (!same) error = LargestError(set);
@@ -203,8 +203,7 @@ struct Chunk {
 
 void TestAllFloat32(const char* function, const std::array<UnaryKernel*, kNumSets>& kernels,
                     double (*oracle)(float), Parity parity, double tolerance) {
-  const uint32_t chunks =
-      (uint64_t{1} << (parity == Parity::kNone ? 32 : 31)) / Chunk::kSize;
+  const uint32_t chunks = (uint64_t{1} << (parity == Parity::kNone ? 32 : 31)) / Chunk::kSize;
   WorstOfSets worst;
   std::mutex mutex;
   std::atomic<uint32_t> next{0};
@@ -255,7 +254,7 @@ void TestFloat64(const char* function, const std::array<UnaryKernel*, kNumSets>&
   WorstOfSets worst;
   for (int set = 0; set < kNumSets; ++set) {
     if (!CpuHas(set)) continue;
-    Run(kernels[set], x.data(), y.data(), int(x.size()));
+    RunUnary(kernels[set], x.data(), y.data(), int(x.size()));
     for (size_t i = 0; i < x.size(); ++i) worst[set].Add(Error(y[i], exact[i]), x[i]);
   }
   Report(function, "f64", worst, tolerance);
@@ -266,23 +265,24 @@ template <typename T>
 void TestSpecial(const std::array<UnaryKernel*, kNumSets>& kernels,
                  long double (*oracle)(long double)) {
   using Limits = std::numeric_limits<T>;
-  std::vector<T> x = {0, Limits::denorm_min(), Limits::min(), T(1), Limits::max(),
-                      Limits::infinity()};
+  std::vector<T> x = {0,    Limits::denorm_min(), Limits::min(),
+                      T(1), Limits::max(),        Limits::infinity()};
   for (int i = 0; i < 6; ++i) x.push_back(-x[i]);
   x.push_back(Limits::quiet_NaN());
   std::vector<T> y(x.size());
   for (int set = 0; set < kNumSets; ++set) {
     if (!CpuHas(set)) continue;
-    Run(kernels[set], x.data(), y.data(), int(x.size()));
+    RunUnary(kernels[set], x.data(), y.data(), int(x.size()));
     for (size_t i = 0; i < x.size(); ++i) {
       const T exact = T(oracle(x[i]));
       const auto where = [&] {
         return ::testing::Message() << kSetNames[set] << " at " << x[i] << ": " << y[i];
       };
       EXPECT_EQ(std::isnan(y[i]), std::isnan(exact)) << where();
-      if (std::isnan(exact)) continue;
-      EXPECT_EQ(std::signbit(y[i]), std::signbit(exact)) << where();
-      if (exact == 0 || std::isinf(exact)) EXPECT_EQ(y[i], exact) << where();
+      if (exact == 0 || std::isinf(exact)) {
+        EXPECT_EQ(y[i], exact) << where();
+        EXPECT_EQ(std::signbit(y[i]), std::signbit(exact)) << where();
+      }
     }
   }
 }
@@ -415,9 +415,24 @@ template <typename T, typename Wide>
 void TestPowSpecial(const std::array<PowKernel*, kNumSets>& kernels, double tolerance) {
   using Limits = std::numeric_limits<T>;
   const T two_digits = std::ldexp(T(1), Limits::digits);
-  std::vector<T> values = {0, Limits::denorm_min(), Limits::min(), T(0.5), T(1) - Limits::epsilon(),
-                           1, T(1) + Limits::epsilon(), T(1.5), 2, T(2.5), 3, 4, 1001, T(1e9),
-                           two_digits - 1, two_digits, two_digits + 2, Limits::max(),
+  std::vector<T> values = {0,
+                           Limits::denorm_min(),
+                           Limits::min(),
+                           T(0.5),
+                           T(1) - Limits::epsilon(),
+                           1,
+                           T(1) + Limits::epsilon(),
+                           T(1.5),
+                           2,
+                           T(2.5),
+                           3,
+                           4,
+                           1001,
+                           T(1e9),
+                           two_digits - 1,
+                           two_digits,
+                           two_digits + 2,
+                           Limits::max(),
                            Limits::infinity()};
   for (size_t i = 0, n = values.size(); i < n; ++i) values.push_back(-values[i]);
   values.push_back(Limits::quiet_NaN());
@@ -441,7 +456,9 @@ void TestPowSpecial(const std::array<PowKernel*, kNumSets>& kernels, double tole
       if (std::isnan(exact)) continue;
       EXPECT_EQ(std::signbit(y[i]), std::signbit(exact)) << where();
       const T rounded = T(exact);
-      if (rounded == 0 || std::isinf(rounded) || rounded == 1) EXPECT_EQ(y[i], rounded) << where();
+      if (rounded == 0 || std::isinf(rounded) || rounded == 1) {
+        EXPECT_EQ(y[i], rounded) << where();
+      }
     }
   }
 }
@@ -450,8 +467,12 @@ TEST(Math, ExpFloat32) { TestAllFloat32("exp", math_exp_f32, Exp32, Parity::kNon
 TEST(Math, LogFloat32) { TestAllFloat32("log", math_log_f32, Log32, Parity::kNone, 2); }
 TEST(Math, TanhFloat32) { TestAllFloat32("tanh", math_tanh_f32, Tanh32, Parity::kOdd, 4); }
 TEST(Math, ErfFloat32) { TestAllFloat32("erf", math_erf_f32, Erf32, Parity::kOdd, 4); }
-TEST(Math, SigmoidFloat32) { TestAllFloat32("sigmoid", math_sigmoid_f32, Sigmoid32, Parity::kNone, 4); }
-TEST(Math, SoftplusFloat32) { TestAllFloat32("softplus", math_softplus_f32, Softplus32, Parity::kNone, 4); }
+TEST(Math, SigmoidFloat32) {
+  TestAllFloat32("sigmoid", math_sigmoid_f32, Sigmoid32, Parity::kNone, 4);
+}
+TEST(Math, SoftplusFloat32) {
+  TestAllFloat32("softplus", math_softplus_f32, Softplus32, Parity::kNone, 4);
+}
 TEST(Math, SinFloat32) { TestAllFloat32("sin", math_sin_f32, Sin32, Parity::kOdd, 4); }
 TEST(Math, CosFloat32) { TestAllFloat32("cos", math_cos_f32, Cos32, Parity::kEven, 4); }
 TEST(Math, PowFloat32) { TestPow<float, double>("f32", math_pow_f32, 256, 4); }
@@ -465,6 +486,44 @@ TEST(Math, SoftplusFloat64) { TestFloat64("softplus", math_softplus_f64, Softplu
 TEST(Math, SinFloat64) { TestFloat64("sin", math_sin_f64, std::sin, 4, 0x1p30); }
 TEST(Math, CosFloat64) { TestFloat64("cos", math_cos_f64, std::cos, 4, 0x1p30); }
 TEST(Math, PowFloat64) { TestPow<double, long double>("f64", math_pow_f64, 16, 4); }
+
+// Rounding does not carry a result beyond the range of the function: over all float32 from 1/2 to
+// 64, where these saturate, and over samples in float64.
+TEST(Math, BoundedByOne) {
+  const struct {
+    const char* name;
+    std::array<UnaryKernel*, kNumSets> float32, float64;
+  } functions[] = {{"tanh", math_tanh_f32, math_tanh_f64},
+                   {"erf", math_erf_f32, math_erf_f64},
+                   {"sigmoid", math_sigmoid_f32, math_sigmoid_f64},
+                   {"sin", math_sin_f32, math_sin_f64},
+                   {"cos", math_cos_f32, math_cos_f64}};
+  const std::vector<double> x64 = Samples64();
+  std::vector<double> y64(x64.size());
+  std::vector<float> x(1 << 20), y(x.size());
+  const auto beyond = [](const auto& values) {
+    int count = 0;
+    for (const auto v : values) count += v > 1 || v < -1;
+    return count;
+  };
+  for (const auto& function : functions) {
+    for (int set = 0; set < kNumSets; ++set) {
+      if (!CpuHas(set)) continue;
+      int count = 0;
+      for (uint32_t bits = 0x3f000000; bits < 0x42800000; bits += x.size()) {
+        for (size_t i = 0; i < x.size(); ++i) {
+          const uint32_t pattern = bits + uint32_t(i);
+          std::memcpy(&x[i], &pattern, sizeof(pattern));
+        }
+        RunUnary(function.float32[set], x.data(), y.data(), int(x.size()));
+        count += beyond(y);
+      }
+      EXPECT_EQ(count, 0) << function.name << " f32 " << kSetNames[set];
+      RunUnary(function.float64[set], x64.data(), y64.data(), int(x64.size()));
+      EXPECT_EQ(beyond(y64), 0) << function.name << " f64 " << kSetNames[set];
+    }
+  }
+}
 
 TEST(Math, SpecialValues) {
   const struct {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Schedules and kernels of embed and one_hot.
+//
+//   embed:          index[n], w[width, rows] -> y[width, n]
+//   embed_grad:     index[n], dy[width, n], rows -> dw[width, rows]
+//   one_hot:        index[n], size -> y[size, n]
+//   one_hot_index:  x[n] with any stride, extent -> index[n]
+//
+// All are bound by memory. The gradient is split by columns: each is summed by one thread in the
+// order of the indices.
+#include "halite/ops/algorithms/embed.h"
+
+#include "halite/schedules/axis.h"
+#include "halite/schedules/op_generator.h"
+
+namespace halite {
+namespace {
+
+using namespace Halide;
+
+class EmbedKernel : public OpGenerator<EmbedKernel> {
+ public:
+  Input<Buffer> index{"index", Int(32), 1};
+  Input<Buffer> w{"w", 2};
+  Output<Buffer> y{"y", 2};
+
+  void configure() {
+    w.set_type(dtype);
+    y.set_type(dtype);
+  }
+  void generate() {
+    const Expr width = w.dim(0).extent();
+    Embed op(index, w, w.dim(1).extent());
+    ZeroMin(index, 1);
+    ZeroMin(w, 2);
+    y = op.y;
+    y.dim(0).set_bounds(0, width);
+    y.dim(1).set_bounds(0, index.dim(0).extent());
+    if (get_target().has_gpu_feature()) {
+      ScheduleRowsGpu(op.y, {op.c, op.j});
+    } else {
+      ScheduleElements(op.y, {op.c, op.j}, width, get_target().natural_vector_size(dtype));
+    }
+  }
+};
+
+class EmbedGradKernel : public OpGenerator<EmbedGradKernel> {
+ public:
+  Input<Buffer> index{"index", Int(32), 1};
+  Input<Buffer> dy{"dy", 2};
+  Input<int> rows{"rows"};
+  Input<bool> accumulate_dw{"accumulate_dw"};
+  Output<Buffer> dw{"dw", 2};
+
+  void configure() {
+    dy.set_type(dtype);
+    dw.set_type(dtype);
+  }
+  void generate() {
+    const Expr width = dy.dim(0).extent(), count = index.dim(0).extent();
+    EmbedGrad op(index, dy, width, count, rows, accumulate_dw);
+    ZeroMin(index, 1);
+    dy.dim(0).set_min(0);
+    dy.dim(1).set_bounds(0, count);
+    dw = op.dw;
+    dw.dim(0).set_bounds(0, width);
+    dw.dim(1).set_bounds(0, rows);
+    if (get_target().has_gpu_feature()) {
+      ScheduleGpu(op);
+    } else {
+      ScheduleCpu(op, width, count, get_target().natural_vector_size(dtype));
+    }
+    op.dw.update(0).specialize(!accumulate_dw);
+  }
+
+ private:
+  static void ScheduleCpu(EmbedGrad& op, const Expr& width, const Expr& count, int lanes) {
+    ScheduleElements(op.dw.update(0), {op.all.x, op.all.y}, width, lanes);
+    const RVar task("task"), c("c");
+    op.dw.update(1)
+        .split(op.r.x, task, c, RowsPerTask(count * lanes) * lanes, kGuard)
+        .reorder(c, op.r.y, task)
+        .vectorize(c, lanes, TailStrategy::Predicate)
+        .parallel(task);
+  }
+  static void ScheduleGpu(EmbedGrad& op) {
+    ScheduleRowsGpu(op.dw, {op.c, op.row});
+    ScheduleRowsGpu(op.dw.update(0), {op.all.x, op.all.y});
+    const RVar block("block"), thread("thread");
+    op.dw.update(1)
+        .split(op.r.x, block, thread, 32, kGuard)
+        .reorder(op.r.y, thread, block)
+        .gpu_blocks(block)
+        .gpu_threads(thread);
+  }
+};
+
+class OneHotKernel : public OpGenerator<OneHotKernel> {
+ public:
+  Input<Buffer> index{"index", Int(32), 1};
+  Input<int> size{"size"};
+  Output<Buffer> y{"y", 2};
+
+  void configure() { y.set_type(dtype); }
+  void generate() {
+    OneHot op(index, size, dtype);
+    ZeroMin(index, 1);
+    y = op.y;
+    y.dim(0).set_bounds(0, size);
+    y.dim(1).set_bounds(0, index.dim(0).extent());
+    if (get_target().has_gpu_feature()) {
+      ScheduleRowsGpu(op.y, {op.p, op.j});
+    } else {
+      ScheduleElements(op.y, {op.p, op.j}, size, get_target().natural_vector_size(dtype));
+    }
+  }
+};
+
+class OneHotIndexKernel : public OpGenerator<OneHotIndexKernel> {
+ public:
+  Input<Buffer> x{"x", Int(32), 1};
+  Input<int> extent{"extent"};
+  Input<bool> accumulate_index{"accumulate_index"};
+  Output<Buffer> index{"index", Int(32), 1};
+
+  void generate() {
+    const Expr count = x.dim(0).extent();
+    OneHotIndex op(x, extent, count, accumulate_index);
+    ZeroMin(x, 1, /*any_stride=*/true);
+    index = op.index;
+    index.dim(0).set_bounds(0, count);
+    if (get_target().has_gpu_feature()) {
+      ScheduleUpdateGpu(op.index, {op.j}, {op.r.x});
+    } else {
+      ScheduleElements(op.index.update(), {op.r.x}, count, get_target().natural_vector_size(dtype));
+    }
+    op.index.update().specialize(!accumulate_index);
+  }
+};
+
+}  // namespace
+}  // namespace halite
+
+HALIDE_REGISTER_GENERATOR(halite::EmbedKernel, embed)
+HALIDE_REGISTER_GENERATOR(halite::EmbedGradKernel, embed_grad)
+HALIDE_REGISTER_GENERATOR(halite::OneHotKernel, one_hot)
+HALIDE_REGISTER_GENERATOR(halite::OneHotIndexKernel, one_hot_index)
