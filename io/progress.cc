@@ -34,7 +34,7 @@ double ProgressBar::items_per_second() const {
 }
 
 void ProgressBar::Update(int64_t done, absl::string_view note) {
-  if (first_ < 0) first_ = done_;
+  if (first_ < 0) first_ = done;
   done_ = done;
   const auto now = Clock::now();
   const int tenths = static_cast<int>(10 * done_ / total_);

@@ -16,7 +16,7 @@ namespace halite {
 absl::Span<const FunctionDef> ArrayFunctions();
 
 struct ReshapeOptions {
-  Shape shape = {};          // of the output; one extent may be -1, which the size then decides
+  Shape shape = {};     // of the output; one extent may be -1, which the size then decides
   bool inplace = true;  // the output shares the memory of x; else it is a copy
 };
 struct TransposeOptions {

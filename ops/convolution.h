@@ -14,11 +14,11 @@ const FunctionDef& ConvolutionFunction();
 
 // Lists have one entry for each spatial axis, or are empty for the default.
 struct ConvolutionOptions {
-  int base_axis = 1;              // the axis of the channels; axes before it are the batch
+  int base_axis = 1;                   // the axis of the channels; axes before it are the batch
   std::vector<int64_t> pad = {};       // zeros on both sides, default 0
   std::vector<int64_t> stride = {};    // default 1
   std::vector<int64_t> dilation = {};  // distance of neighbouring taps, default 1
-  int64_t group = 1;              // channels are cut into so many independent groups
+  int64_t group = 1;                   // channels are cut into so many independent groups
 };
 
 namespace functions {

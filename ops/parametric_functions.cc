@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "halite/ops/parametric_functions.h"
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "halite/ops/batch_normalization.h"
 #include "halite/ops/convolution.h"
+#include "halite/ops/embed.h"
 #include "halite/ops/matmul.h"
 
 namespace halite::parametric_functions {
@@ -68,6 +72,38 @@ Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64
   return functions::Convolution(x, w, b,
                                 ConvolutionOptions{options.base_axis, options.pad, options.stride,
                                                    options.dilation, options.group});
+}
+
+Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
+                            const BatchNormalizationLayerOptions& options) {
+  if (!x.status().ok()) return x;
+  if (options.axis < 0 || options.axis >= x.rank()) {
+    return BadInput("batch_normalization", x, options.axis);
+  }
+  Shape shape(x.rank(), 1);
+  shape[options.axis] = x.shape()[options.axis];
+  const ParameterScope own = scope["bn"];
+  const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
+  const ParameterOptions statistic{false, x.dtype()};
+  const Variable beta = own.GetOrCreate("beta", shape, ConstantInitializer(0), parameter);
+  const Variable gamma = own.GetOrCreate("gamma", shape, ConstantInitializer(1), parameter);
+  const Variable mean = own.GetOrCreate("mean", shape, ConstantInitializer(0), statistic);
+  const Variable variance = own.GetOrCreate("var", shape, ConstantInitializer(1), statistic);
+  BatchNormalizationOptions function;
+  function.axes = {options.axis};
+  function.decay_rate = options.decay_rate;
+  function.eps = options.eps;
+  function.batch_stat = options.batch_stat;
+  return functions::BatchNormalization(x, beta, gamma, mean, variance, function);
+}
+
+Variable Embed(const Variable& x, int64_t inputs, int64_t features, const ParameterScope& scope,
+               const EmbedLayerOptions& options) {
+  const double limit = std::sqrt(3.0);
+  const Variable w = scope["embed"].GetOrCreate(
+      "W", {inputs, features}, Or(options.w_init, UniformInitializer(-limit, limit)),
+      {!options.fix_parameters});
+  return functions::Embed(x, w);
 }
 
 }  // namespace halite::parametric_functions

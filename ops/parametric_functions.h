@@ -23,7 +23,7 @@ struct AffineLayerOptions {
 };
 
 struct ConvolutionLayerOptions {
-  int base_axis = 1;              // the axis of the channels
+  int base_axis = 1;                   // the axis of the channels
   std::vector<int64_t> pad = {};       // default 0, one entry for each spatial axis
   std::vector<int64_t> stride = {};    // default 1
   std::vector<int64_t> dilation = {};  // default 1
@@ -32,6 +32,19 @@ struct ConvolutionLayerOptions {
   bool fix_parameters = false;
   Initializer w_init = nullptr;  // default: uniform within CalcUniformLimGlorot
   Initializer b_init = nullptr;  // default: 0
+};
+
+struct BatchNormalizationLayerOptions {
+  int axis = 1;  // of the channels, which have a mean and a variance each
+  double decay_rate = 0.9;
+  double eps = 1e-5;
+  bool batch_stat = true;       // normalise by the batch (training), else by the running statistics
+  bool fix_parameters = false;  // beta and gamma get no gradient
+};
+
+struct EmbedLayerOptions {
+  bool fix_parameters = false;
+  Initializer w_init = nullptr;  // default: uniform in [-sqrt(3), sqrt(3))
 };
 
 namespace parametric_functions {
@@ -48,6 +61,16 @@ inline Variable Affine(const Variable& x, int64_t outmaps, const ParameterScope&
 // Convolution with parameters conv/W [outmaps, C / group, kernel...] and conv/b [outmaps].
 Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64_t>& kernel,
                      const ParameterScope& scope, const ConvolutionLayerOptions& options = {});
+
+// Batch normalization with parameters bn/beta (0), bn/gamma (1) and the running statistics bn/mean
+// (0) and bn/var (1), which Forward updates and which need no gradient; all of shape 1 but for the
+// axis.
+Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
+                            const BatchNormalizationLayerOptions& options = {});
+
+// Rows of the parameter embed/W [inputs, features] by the int32 indices x.
+Variable Embed(const Variable& x, int64_t inputs, int64_t features, const ParameterScope& scope,
+               const EmbedLayerOptions& options = {});
 
 }  // namespace parametric_functions
 }  // namespace halite

@@ -174,9 +174,8 @@ absl::Span<const FunctionDef> PoolingFunctions() {
     max.backward = MaxPoolingBackward;
 
     FunctionDef average = PoolingDef<AveragePoolingOptions>(
-        "average_pooling", OptionsDef::Of<AveragePoolingOptions>());
-    average.options =
-        std::move(average.options).With("including_pad", &AveragePoolingOptions::including_pad);
+        "average_pooling", OptionsDef::Of<AveragePoolingOptions>().With(
+                               "including_pad", &AveragePoolingOptions::including_pad));
     average.nnabla_name = "AveragePooling";
     average.onnx_name = "AveragePool";
     average.forward = AveragePoolingForward;

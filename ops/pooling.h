@@ -19,12 +19,14 @@ absl::Span<const FunctionDef> PoolingFunctions();
 
 // Lists have one entry for each pooled axis, or are empty for the default.
 struct MaxPoolingOptions {
-  std::vector<int64_t> kernel = {};  // extents of a window; its number of entries is that of pooled axes
+  std::vector<int64_t> kernel =
+      {};  // extents of a window; its number of entries is that of pooled axes
   std::vector<int64_t> stride = {};  // distance of neighbouring windows, default `kernel`
   // Whether the last window must lie inside the padded array. If not, there is one wherever it
   // begins before the end of the array.
   bool ignore_border = true;
-  std::vector<int64_t> pad = {};  // cells before and behind the array, less than `kernel`, default 0
+  std::vector<int64_t> pad =
+      {};  // cells before and behind the array, less than `kernel`, default 0
 };
 
 struct AveragePoolingOptions {

@@ -19,7 +19,7 @@ absl::Span<const FunctionDef> ReduceFunctions();
 
 struct ReduceOptions {
   std::vector<int64_t> axes = {};  // negative ones count from the end; empty stands for all
-  bool keep_dims = false;     // reduced axes stay, with extent 1; else they are dropped
+  bool keep_dims = false;          // reduced axes stay, with extent 1; else they are dropped
 };
 
 namespace functions {

@@ -46,7 +46,8 @@ inline void ScheduleReduce(RowReduce& op, const Halide::LoopLevel& at, int rows 
       op.value.bound_storage(v, rows);
     }
   }
-  op.partial.compute_at(rows == 1 ? at : Halide::LoopLevel(op.value, op.at[0]))
+  const Halide::LoopLevel row = rows == 1 ? at : Halide::LoopLevel(op.value, op.at[0]);
+  op.partial.compute_at(row)
       .store_in(Halide::MemoryType::Stack)
       .bound(op.lane, 0, op.width)
       .vectorize(op.lane, op.lanes, TailStrategy::RoundUp)
@@ -56,7 +57,13 @@ inline void ScheduleReduce(RowReduce& op, const Halide::LoopLevel& at, int rows 
       .vectorize(op.lane, op.lanes, TailStrategy::RoundUp)
       .unroll(op.lane);
   op.partial.update(1).vectorize(op.tail.x);
-  op.value.update().atomic().vectorize(op.fold);
+  int extent = op.width;
+  for (Halide::Func& fold : op.folds) {
+    extent /= 2;
+    fold.compute_at(row).store_in(Halide::MemoryType::Stack).bound(op.lane, 0, extent);
+    for (const Halide::Var& v : op.at) fold.bound_extent(v, 1);
+    if (extent > 1) fold.vectorize(op.lane);
+  }
 }
 
 // Computes a tile of at most `width` neighbours at `at`.
@@ -88,20 +95,30 @@ struct RowLoops {
   }
 };
 
-// Loops over tiles of `width` columns, whose elements are visited `lanes` at a time: `tile`, where
-// the tile's stages are computed, in tasks of about `grain` elements. `middle`: loops of a tile.
+// `length` in even parts of at most `most`, whole vectors of `lanes`. A part is no longer than what
+// there is: steps past the end do nothing, but a masked vector there costs as much as others, and a
+// hundred times as much where it meets a page that is not mapped.
+inline Halide::Expr EvenPart(const Halide::Expr& length, int most, int lanes) {
+  const Halide::Expr parts = (length + most - 1) / most, part = (length + parts - 1) / parts;
+  return clamp((part + lanes - 1) / lanes * lanes, lanes, most);
+}
+
+// Loops over tiles of at most `most` columns, whose elements are visited `lanes` at a time: `tile`,
+// where the tile's stages are computed, in tasks of about `grain` elements. `middle`: loops of a
+// tile.
 struct TileLoops {
   Halide::VarOrRVar j, tile, task;
 
   TileLoops(Halide::Stage stage, const Halide::VarOrRVar& i,
             const std::vector<Halide::VarOrRVar>& middle,
             const std::vector<Halide::VarOrRVar>& outer, const Halide::Expr& inner,
-            const Halide::Expr& axis, int width, int lanes, int grain = kGrain)
+            const Halide::Expr& axis, int most, int lanes, int grain = kGrain)
       : j("j", i.is_rvar), tile("tile", i.is_rvar), task(tile) {
     using Halide::TailStrategy;
     constexpr auto kGuard = TailStrategy::GuardWithIf;
     const bool r = i.is_rvar;
     const Halide::VarOrRVar group("group", r), row("row", r), rows("rows", r);
+    const Halide::Expr width = EvenPart(inner, most, lanes);
     stage.split(i, tile, j, width, kGuard)
         .split(tile, group, tile, RowsPerTask(axis * width, grain), kGuard)
         .split(outer[0], rows, row, RowsPerTask(axis * inner, grain), kGuard);
@@ -121,13 +138,13 @@ struct TileLoops {
 };
 
 // One pass over an array: loops[0] runs over `row_length` contiguous elements, the rest are outer
-// loops. A chunk is no longer than its row: steps past the end cost as much as others.
+// loops.
 inline void ScheduleElements(Halide::Stage stage, const std::vector<Halide::VarOrRVar>& loops,
                              const Halide::Expr& row_length, int lanes, int grain = kGrain) {
   constexpr auto kGuard = Halide::TailStrategy::GuardWithIf;
   const bool r = loops[0].is_rvar;
   const Halide::VarOrRVar chunk("chunk", r), i("i", r);
-  const Halide::Expr size = clamp((row_length + lanes - 1) / lanes * lanes, lanes, grain);
+  const Halide::Expr size = EvenPart(row_length, grain, lanes);
   stage.split(loops[0], chunk, i, size, kGuard)
       .vectorize(i, lanes, Halide::TailStrategy::Predicate);
   std::vector<Halide::VarOrRVar> rows(loops);
@@ -152,6 +169,11 @@ inline void ScheduleReduceGpu(RowReduce& op, const Halide::LoopLevel& block) {
   op.partial.compute_at(block).bound(op.lane, 0, op.width).gpu_threads(op.lane);
   op.partial.update(0).reorder({op.block, op.lane}).gpu_threads(op.lane);
   op.partial.update(1).reorder({op.tail.y, op.tail.x}).gpu_threads(op.tail.x);
+  int extent = op.width;
+  for (Halide::Func& fold : op.folds) {
+    extent /= 2;
+    fold.compute_at(block).bound(op.lane, 0, extent).gpu_threads(op.lane);
+  }
   op.value.compute_at(block);
 }
 

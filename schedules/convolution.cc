@@ -5,14 +5,14 @@
 //   convolution:     x [x, y, z, ci, n], w [kx, ky, kz, ci, co], b [co] -> y [x, y, z, co, n]
 //                    with stride_, pad_ and dilation_ x, y, z
 //   convolution_dx:  dy, w -> dx, with offset_ and dilation_ x, y, z:
-//                    dx(x) = sum_k dy(x + offset - k * dilation) w(k); dx and w of any strides
+//                    dx(x) = sum_k dy(x + offset - k * dilation) w(k); any strides of dx and w
 //   convolution_dw:  x, dy -> dw, with the scalars of convolution
 //
-// CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8 where
-// one vector holds all channels; 2 x 4 with 16 registers), padded rows and packed weights staged
-// inside the call. GFLOP/s of one core, AMD EPYC (Zen 5), peak 260; taps on padding are counted, the
-// best of three while others used the machine (its peak then: 247 at best); oneDNN 2.6 on NCHW
-// arrays, its reorders included, in the same hour:
+// CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8
+// where one vector holds all channels; 2 x 4 with 16 registers), padded rows and packed weights
+// staged inside the call. GFLOP/s of one core, AMD EPYC (Zen 5), peak 260; taps on padding are
+// counted, the best of three while others used the machine (its peak then: 247 at best); oneDNN 2.6
+// on NCHW arrays, its reorders included, in the same hour:
 //
 //   layer, batch             forward    %  oneDNN |   dx  oneDNN |   dw  oneDNN
 //   5x5 1-16 @28, 64             102   39     138 |    -       - |   55     141
@@ -29,9 +29,9 @@
 //   1x1 64-256 @56, 16           143   55     122 |  111     121 |   94     124
 //   1x1 1024-256 @14, 16         170   65     186 |  170     196 |   88     163
 //
-// What bounds it: 3x3 the multiply-adds; few terms (5x5 of one channel, 1x1) the transposed store of
-// a tile; batch 16 the memory; one image of 7x7 the packing of the weights; dw of small images the
-// loop over short rows. A 1x1 convolution is better handed to matmul.
+// What bounds it: 3x3 the multiply-adds; few terms (5x5 of one channel, 1x1) the transposed store
+// of a tile; batch 16 the memory; one image of 7x7 the packing of the weights; dw of small images
+// the loop over short rows. Rows are staged whole: a single row of millions of samples is slow.
 #include "halite/ops/algorithms/convolution.h"
 
 #include <cstdint>
@@ -54,7 +54,7 @@ using Halide::Var;
 
 Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
 
-// As many outputs of the axis as there are if the padding is the same on both sides; only a guide.
+// As many outputs of the axis as there are if both sides have the same padding; only a guide.
 Expr Outputs(const ConvolutionAxis& a) {
   return (a.in + 2 * a.pad - (a.taps - 1) * a.dilation - 1) / a.stride + 1;
 }
@@ -168,7 +168,8 @@ void ScheduleOperands(TiledConvolution& op, const ConvolutionOperands& in,
         .reorder(op.v, op.kx, op.ky, op.kz, op.block, op.ci, group);
   }
   // A second parallel region costs more than it gains on less than some 20 microseconds of work.
-  const Expr weights = in.in_channels * in.out_channels * in.axes[0].taps * in.axes[1].taps;
+  const Expr weights =
+      in.in_channels * in.out_channels * in.axes[0].taps * in.axes[1].taps * in.axes[2].taps;
   op.packed.specialize(weights <= 1 << 16);
   op.packed.parallel(in.b.defined() ? op.block : group);
   op.bias.compute_root().bound(op.v, 0, shape.lanes);
@@ -322,6 +323,7 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& sha
 // blocks: only the first index of a grid may pass 65535.
 void ScheduleGpu(Convolution& op) {
   const RVar xb("xb"), xt("xt"), cb("cb"), ct("ct"), row("row"), plane("plane");
+  ScheduleUndefinedGpu(op.result);
   op.result.update()
       .split(op.r[0], xb, xt, 32, kGuard)
       .split(op.r[3], cb, ct, 8, kGuard)
@@ -337,6 +339,7 @@ void ScheduleGpu(ConvolutionWeights& op) {
   op.partial.compute_root();
   ScheduleRowsGpu(op.partial, {op.kx, op.ky, op.kz, op.ci, op.co, op.slice});
   ScheduleRowsGpu(op.partial.update(), {op.kx, op.ky, op.kz, op.ci, op.co, op.slice});
+  ScheduleUndefinedGpu(op.result);
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3], op.r[4]});
 }
 

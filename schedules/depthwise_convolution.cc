@@ -7,15 +7,15 @@
 //   depthwise_convolution_dw:  x, dy -> dw
 // all with multiplier (co = c * multiplier channels) and stride_, pad_ and dilation_ x, y, z.
 //
-// CPU: vectors of x, tiles of four rows, padded rows staged; 3x3 of stride 1 and 2 is unrolled. dx is
-// a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5), best
-// of three while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders:
+// CPU: vectors of x, tiles of four rows, padded rows staged; 3x3 of stride 1 and 2 is unrolled. dx
+// is a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5),
+// best of three while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders:
 //
 //   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
-//   3x3 32 @112, 1                 63      36 |  66       - |  36       -
-//   3x3 32 @112, 16                27      18 |  27      20 |  23      18
-//   3x3 stride 2 96 @112, 1        25       - |  14       - |  16       -
-//   3x3 512 @14, 1                 18       - |  20       - |  14       -
+//   3x3 32 @112, 1                 61      36 |  61       - |  34       -
+//   3x3 32 @112, 16                26      18 |  25      20 |  21      18
+//   3x3 stride 2 96 @112, 1        23       - |  13       - |  15       -
+//   3x3 512 @14, 1                 16       - |  18       - |  12       -
 //
 // What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); @14 the loops over short
 // rows, whose vectors are not full.
@@ -126,6 +126,7 @@ void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, 
 // first index of a grid may pass 65535.
 void ScheduleGpu(DepthwiseConvolution& op) {
   const RVar xb("xb"), xt("xt"), yb("yb"), yt("yt"), plane("plane");
+  ScheduleUndefinedGpu(op.result);
   op.result.update()
       .split(op.r[0], xb, xt, 32, kGuard)
       .split(op.r[1], yb, yt, 8, kGuard)
@@ -141,6 +142,7 @@ void ScheduleGpu(DepthwiseWeights& op) {
   op.partial.compute_root();
   ScheduleRowsGpu(op.partial, {op.kx, op.ky, op.kz, op.co, op.slice});
   ScheduleRowsGpu(op.partial.update(), {op.kx, op.ky, op.kz, op.co, op.slice});
+  ScheduleUndefinedGpu(op.result);
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3]});
 }
 

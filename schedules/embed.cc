@@ -85,7 +85,7 @@ class EmbedGradKernel : public OpGenerator<EmbedGradKernel> {
         .parallel(task);
   }
   static void ScheduleGpu(EmbedGrad& op) {
-    ScheduleRowsGpu(op.dw, {op.c, op.row});
+    ScheduleUndefinedGpu(op.dw);
     ScheduleRowsGpu(op.dw.update(0), {op.all.x, op.all.y});
     const RVar block("block"), thread("thread");
     op.dw.update(1)
@@ -129,9 +129,12 @@ class OneHotIndexKernel : public OpGenerator<OneHotIndexKernel> {
     OneHotIndex op(x, extent, count, accumulate_index);
     ZeroMin(x, 1, /*any_stride=*/true);
     index = op.index;
-    index.dim(0).set_bounds(0, count);
+    // Its min stays unknown: an update whose index is a multiple of the vector by proof reads with
+    // aligned instructions, and views are not aligned.
+    index.dim(0).set_extent(count);
     if (get_target().has_gpu_feature()) {
-      ScheduleUpdateGpu(op.index, {op.j}, {op.r.x});
+      ScheduleUndefinedGpu(op.index);
+      ScheduleRowsGpu(op.index.update(), {op.r.x});
     } else {
       ScheduleElements(op.index.update(), {op.r.x}, count, get_target().natural_vector_size(dtype));
     }

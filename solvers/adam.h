@@ -47,14 +47,14 @@ struct AdamWOptions : AdamOptions {
 };
 
 // Adam, and w -= (alpha / alpha at construction) wd w in the same step. WeightDecay(rate) replaces
-// wd for the next Update.
+// wd for the next Update; a rate of 0 does nothing, as everywhere.
 class AdamW : public Adam {
  public:
   explicit AdamW(const AdamWOptions& options = {})
       : Adam("adamw", options), initial_rate_(options.alpha), default_decay_(options.wd) {}
 
   absl::Status WeightDecay(double rate) override {
-    next_decay_ = rate;
+    if (rate != 0) next_decay_ = rate;
     return absl::OkStatus();
   }
 

@@ -2,8 +2,10 @@
 #include "examples/digits/digits.h"
 
 #include <cstdlib>
+#include <numeric>
 #include <vector>
 
+#include "halite/core/random.h"
 #include "halite/core/status.h"
 
 // Made from digits.csv.gz while building: rows of 64 numbers and the label, comma-separated.
@@ -24,7 +26,19 @@ absl::StatusOr<Data> Load() {
     }
   }
   const auto n = static_cast<int64_t>(labels.size());
-  return Data{halite::NdArray::From({n, 64}, images), halite::NdArray::From({n, 1}, labels)};
+  // The file has the writers one after another.
+  std::vector<int64_t> order(n);
+  std::iota(order.begin(), order.end(), 0);
+  halite::RandomGenerator().Shuffle(order);
+  std::vector<float> shuffled_images;
+  std::vector<int32_t> shuffled_labels;
+  for (int64_t i : order) {
+    shuffled_images.insert(shuffled_images.end(), images.begin() + i * 64,
+                           images.begin() + (i + 1) * 64);
+    shuffled_labels.push_back(labels[i]);
+  }
+  return Data{halite::NdArray::From({n, 64}, shuffled_images),
+              halite::NdArray::From({n, 1}, shuffled_labels)};
 }
 
 absl::StatusOr<Data> Part(const Data& data, int64_t start, int64_t count) {

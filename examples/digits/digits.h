@@ -14,7 +14,7 @@ struct Data {
   halite::NdArray labels;  // [n, 1], int32
 };
 
-// All 1797 images.
+// All 1797 images, in a random order that is always the same.
 absl::StatusOr<Data> Load();
 
 // The images start .. start + count.

@@ -24,7 +24,7 @@ Variable Network(const Variable& x, const halite::ParameterScope& scope) {
 }
 
 absl::Status Train() {
-  constexpr int kBatch = 32, kTest = 297, kEpochs = 20;
+  constexpr int kBatch = 32, kTest = 297, kEpochs = 40;
   HALITE_ASSIGN_OR_RETURN(const digits::Data data, digits::Load());
   HALITE_ASSIGN_OR_RETURN(const digits::Data train, digits::Part(data, kTest, 1797 - kTest));
   HALITE_ASSIGN_OR_RETURN(const digits::Data test, digits::Part(data, 0, kTest));
@@ -37,7 +37,7 @@ absl::Status Train() {
   const Variable test_error =
       F::Mean(F::TopNError(Network(Variable(test.images), scope), Variable(test.labels)));
 
-  halite::Adam solver;
+  halite::Adam solver({.alpha = 5e-3});
   HALITE_RETURN_IF_ERROR(solver.SetParameters(scope.Parameters()));
   for (int epoch = 0; epoch < kEpochs; ++epoch) {
     while (batches->epoch() == epoch) {

@@ -31,4 +31,4 @@ wait $pid
 grep -q -- "--load=.*checkpoint.h5" "$work/log"
 
 "$classify" --load="$work/whole/parameters.h5" 0 7 | tee "$work/classes"
-[ "$(grep -c '%$' "$work/classes")" -eq 20 ]
+[ "$(grep -cE '[0-9] %$' "$work/classes")" -eq 20 ]

@@ -92,12 +92,13 @@ struct Reduction {
 };
 
 // value(at) = the reduction of element(k, exists) over k < length: `vectors` vectors of partial
-// results of every so many-th element, and the reduction of those. An element is read only where
-// `exists` holds.
+// results of every so many-th element, which `folds` combine, half with half, down to one. An
+// element is read only where `exists` holds. REQUIRES: lanes and vectors are powers of two.
 struct RowReduce {
   std::vector<Halide::Var> at;
-  Halide::RDom block, tail, fold;  // tail: (lane, vector)
+  Halide::RDom block, tail;  // tail: (lane, vector)
   Halide::Func partial, value;
+  std::vector<Halide::Func> folds;
   Halide::Var lane{"lane"};
   int lanes, width;
 
@@ -115,7 +116,6 @@ struct RowReduce {
     const Expr left = length % width;
     block = RDom(0, length / width, name + "_block");
     tail = RDom(0, lanes, 0, (left + lanes - 1) / lanes, name + "_tail");
-    fold = RDom(0, width, name + "_fold");
     partial(With(lane)) = reduction.neutral;
     partial(With(lane)) = reduction.combine(partial(With(lane)),
                                             element(block * width + lane, Internal::const_true()));
@@ -123,8 +123,13 @@ struct RowReduce {
     partial(With(tail.x)) =
         reduction.combine(partial(With(tail.x)),
                           Choose(exists, element(length - left + rest, exists), reduction.neutral));
-    value(at) = reduction.neutral;
-    value(at) = reduction.combine(value(at), partial(With(fold)));
+    Func whole = partial;
+    for (int half = width / 2; half > 0; half /= 2) {
+      folds.emplace_back(name + "_fold" + std::to_string(half));
+      folds.back()(With(lane)) = reduction.combine(whole(With(lane)), whole(With(lane + half)));
+      whole = folds.back();
+    }
+    value(at) = whole(With(0));
   }
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Copy: y[i] = (accumulate ? y[i] : 0) + x[i] over four dimensions, where x and y have strides of
-// their own. Slices, concatenations, broadcasts, transpositions and their gradients are such copies.
+// their own. Slices, concatenations, broadcasts, transpositions and their gradients are copies.
 #ifndef HALITE_OPS_ALGORITHMS_COPY_H_
 #define HALITE_OPS_ALGORITHMS_COPY_H_
 

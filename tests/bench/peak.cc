@@ -25,8 +25,11 @@ __attribute__((target("avx512f"))) float FmaAvx512() {
   for (int i = 0; i < kRounds; ++i) {
     for (int c = 0; c < kChains; ++c) sums[c] = _mm512_fmadd_ps(sums[c], a, b);
   }
-  float result = 0;
-  for (int c = 0; c < kChains; ++c) result += _mm512_reduce_add_ps(sums[c]);
+  float lanes[16], result = 0;
+  for (int c = 0; c < kChains; ++c) {
+    _mm512_storeu_ps(lanes, sums[c]);
+    for (float lane : lanes) result += lane;
+  }
   return result;
 }
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Second lists agree with the first: every function of the registry has its kernels, a gradient
+// check, a benchmark and a documented declaration, and the lists name no function that is not
+// there.
+#include "halite/ops/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "halite/core/kernel_table.h"
+#include "halite/tests/ops/gradient_cases.h"
+#include "tests/bench/cases.h"
+
+namespace halite {
+namespace {
+
+// Functions without data inputs give float32 alone.
+bool HasFloat64(const FunctionDef& def) {
+  for (const InputDef& input : def.inputs) {
+    if (input.kind == InputKind::kData) return true;
+  }
+  return false;
+}
+
+TEST(RegistryTest, PrintsTheFunctionTable) {
+  for (const FunctionDef* def : AllFunctions().functions()) {
+    std::string text = absl::StrCat(def->name, "(");
+    for (const InputDef& input : def->inputs) {
+      absl::StrAppend(&text, &input == &def->inputs[0] ? "" : ", ", input.name,
+                      input.optional ? " = none" : "", def->variadic ? "..." : "");
+    }
+    const auto options = def->options.MakeDefaults();
+    for (const std::string& name : def->options.names()) {
+      absl::StrAppend(&text, "; ", name, " = ", DebugString(def->options.Get(options.get(), name)));
+    }
+    std::printf("%s)  nnabla %s, ONNX %s, kernels %s\n", text.c_str(), def->nnabla_name.c_str(),
+                def->onnx_name.c_str(), absl::StrJoin(def->kernels, " ").c_str());
+    EXPECT_FALSE(def->nnabla_name.empty()) << def->name;
+    EXPECT_EQ(*AllFunctions().Find(def->name), def);
+    EXPECT_EQ(*AllFunctions().FindByNnablaName(def->nnabla_name), def);
+  }
+  EXPECT_GE(AllFunctions().functions().size(), 45u);
+  EXPECT_EQ(AllFunctions().Find("no_such").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(RegistryTest, EveryFunctionHasItsKernels) {
+  for (const FunctionDef* def : AllFunctions().functions()) {
+    std::vector<std::string> kernels = def->kernels;
+    kernels.insert(kernels.end(), def->gradient_kernels.begin(), def->gradient_kernels.end());
+    EXPECT_FALSE(def->kernels.empty()) << def->name;
+    EXPECT_EQ(def->gradient == Gradient::kDefined && !def->inputs.empty(),
+              !def->gradient_kernels.empty())
+        << def->name;
+    for (const std::string& kernel : kernels) {
+      EXPECT_NE(FindKernel(kernel + "_f32_cpu"), nullptr) << def->name << ": " << kernel;
+      EXPECT_NE(FindKernel(kernel + "_f32_cuda"), nullptr) << def->name << ": " << kernel;
+      if (HasFloat64(*def)) {
+        EXPECT_NE(FindKernel(kernel + "_f64_cpu"), nullptr) << def->name << ": " << kernel;
+      }
+    }
+  }
+}
+
+TEST(RegistryTest, EveryKernelBelongsToAFunction) {
+  std::set<std::string> known = {"fill"};
+  for (const FunctionDef* def : AllFunctions().functions()) {
+    known.insert(def->kernels.begin(), def->kernels.end());
+    known.insert(def->gradient_kernels.begin(), def->gradient_kernels.end());
+  }
+  for (const std::string& name : KernelNames()) {
+    const std::string op = name.substr(0, name.rfind('_', name.rfind('_') - 1));
+    EXPECT_TRUE(known.count(op)) << name;
+  }
+}
+
+TEST(RegistryTest, EveryFunctionHasAGradientCheckAndABenchmark) {
+  std::set<std::string> checked, timed, names;
+  for (const auto& test : testing::GradientCases()) checked.insert(test.function);
+  for (const auto& test : bench::Cases()) timed.insert(test.function);
+  for (const FunctionDef* def : AllFunctions().functions()) {
+    names.insert(def->name);
+    // Without a gradient there is only Forward to check, which the case does too.
+    EXPECT_TRUE(checked.count(def->name) || def->gradient == Gradient::kNone) << def->name;
+    EXPECT_TRUE(timed.count(def->name)) << def->name;
+  }
+  for (const std::string& name : checked) EXPECT_TRUE(names.count(name)) << name;
+  for (const std::string& name : timed) EXPECT_TRUE(names.count(name)) << name;
+}
+
+}  // namespace
+}  // namespace halite
