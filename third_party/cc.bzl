@@ -10,7 +10,6 @@ COPTS = [
     "-Wextra",
     "-Wshadow=local",
     "-Wno-sign-compare",
-    "-fvisibility=hidden",
 ]
 
 def cc_library(name, copts = [], **kwargs):
@@ -19,6 +18,8 @@ def cc_library(name, copts = [], **kwargs):
         name = name,
         copts = COPTS + copts,
         include_prefix = "halite/" + native.package_name(),
+        # One copy of everything in a program, also where a consumer links tests dynamically.
+        linkstatic = True,
         **kwargs
     )
 
