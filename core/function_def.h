@@ -62,7 +62,7 @@ class OptionsDef {
 
   // Adds the field `member`, known as `name`.
   template <typename T, typename Field>
-  OptionsDef&& With(std::string name, Field T::*member) && {
+  OptionsDef With(std::string name, Field T::*member) && {
     fields_.push_back(
         {std::move(name),
          [member](const void* options) { return Get(static_cast<const T*>(options)->*member); },
