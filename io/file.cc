@@ -62,19 +62,30 @@ absl::StatusOr<InputFile> InputFile::Open(const std::string& path) {
   // O_NONBLOCK: opening a pipe must not wait for a writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return SystemError(path, "open", errno);
+  InputFile file(path, descriptor);
   struct stat info;
-  const int error = fstat(descriptor, &info) == 0 ? 0 : errno;
-  InputFile file(path, descriptor, error == 0 ? static_cast<uint64_t>(info.st_size) : 0);
-  if (error != 0) return SystemError(path, "fstat", error);
+  if (fstat(descriptor, &info) != 0) return SystemError(path, "fstat", errno);
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": not a regular file: one needed"));
   }
+  file.size_ = static_cast<uint64_t>(info.st_size);
+  file.device_ = info.st_dev;
+  file.number_ = info.st_ino;
   return file;
 }
 
 InputFile::InputFile(InputFile&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(other.descriptor_), size_(other.size_) {
+    : path_(std::move(other.path_)),
+      descriptor_(other.descriptor_),
+      size_(other.size_),
+      device_(other.device_),
+      number_(other.number_) {
   other.descriptor_ = -1;
+}
+
+bool InputFile::IsSame(int descriptor) const {
+  struct stat info;
+  return fstat(descriptor, &info) == 0 && info.st_dev == device_ && info.st_ino == number_;
 }
 
 InputFile::~InputFile() {

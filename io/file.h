@@ -27,6 +27,8 @@ class InputFile {
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
+  // Whether `descriptor` is the same file, which `path` may no longer be.
+  bool IsSame(int descriptor) const;
   // Whether `bytes` from `offset` on lie in the file.
   bool Holds(uint64_t offset, uint64_t bytes) const {
     return offset <= size_ && bytes <= size_ - offset;
@@ -36,12 +38,12 @@ class InputFile {
   absl::Status Read(uint64_t offset, absl::Span<uint8_t> bytes) const;
 
  private:
-  InputFile(std::string path, int descriptor, uint64_t size)
-      : path_(std::move(path)), descriptor_(descriptor), size_(size) {}
+  InputFile(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
 
   std::string path_;
   int descriptor_;
-  uint64_t size_;
+  uint64_t size_ = 0;
+  uint64_t device_ = 0, number_ = 0;  // which file it is
 };
 
 // A file that takes the place of `path` at Commit and not before: it is written beside it, as

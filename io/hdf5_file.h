@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // HDF5 files as lists of named arrays: the layer below parameter files, solver states and
-// checkpoints. Reader and writer are our own, for the subset of the format that such files use:
-// libhdf5 crashes on damaged files (version 1.10.8: 4 of 3000 random byte flips end in a
-// segmentation fault), is not thread-safe, and would be the largest part of a small program.
+// checkpoints. libhdf5 reads and writes them.
 //
-// Read (HDF5 File Format Specification 3.0): superblocks 0 to 3, object headers 1 and 2, groups as
-// symbol tables or compact links, contiguous, compact and chunked data (gzip, shuffle, fletcher32),
-// integers, enums and binary floating point of any size and byte order. That is what h5py and
-// libhdf5 write by default. Not read, with an UNIMPLEMENTED status that says so: soft and external
-// links, hard links to what has a name already, external and virtual storage, compound and other
-// types, other filters, and the indexes of libver='latest' for groups of more than 8 members and
-// for chunks.
-// Written: superblock 2 (any HDF5 since 1.8 reads it), contiguous little-endian data.
+// Files are untrusted, and libhdf5 (1.10.8) crashes on one damaged file in a few hundred, and runs
+// without end on one in some thousands. So a file is read in a process of its own: what happens
+// there is a DATA_LOSS status here, or RESOURCE_EXHAUSTED once the process has used up its time,
+// 4 s and 4 s for each MiB of the file. Memory is bounded by what the file can hold: its size,
+// 1032 times where it is compressed, and 16 MiB of parts that were never written.
 //
-// Files are untrusted: each size is checked against the file before memory is allocated. Errors
-// name the file and the object. Thread-safe.
+// Read: all that libhdf5 reads, but no other file. Refused, with an UNIMPLEMENTED status that says
+// so: soft and external links, hard links to what has a name already, external and virtual storage,
+// arrays that are not of integers, enums or floating point of up to 8 bytes, filters that are not
+// part of the library, more than 32 groups inside each other.
+// Written: the format of HDF5 1.8, contiguous data, no times: the same entries give the same bytes.
+// The file is put together in memory, which takes its size once more.
+//
+// Errors name the file and the object. Thread-safe; a program that calls libhdf5 itself must not do
+// so at the same time in another thread.
 #ifndef HALITE_IO_HDF5_FILE_H_
 #define HALITE_IO_HDF5_FILE_H_
 
@@ -33,8 +35,8 @@
 
 namespace halite {
 
-// Scalars, or strings of at most 32 KiB. Attributes of other types and shapes are skipped on
-// reading; enums (h5py writes bool as one) are integers.
+// Scalars, or strings of at most 32 KiB, of fixed or variable length. Attributes of other types,
+// shapes and sizes are skipped on reading; enums (h5py writes bool as one) are integers.
 using Hdf5Attribute = std::variant<int32_t, int64_t, double, std::string>;
 
 struct Hdf5Entry {
@@ -52,8 +54,9 @@ struct Hdf5Entry {
 // above a path need no entry of their own. Element types are kept.
 absl::Status WriteHdf5File(const std::string& path, absl::Span<const Hdf5Entry> entries);
 
-// All groups and datasets, a group before its members. Integers of 8 bits without sign become u8,
-// others of up to 32 bits i32 (without sign: up to 16), larger ones i64; half precision f32.
+// All groups and datasets, a group before its members, which come in the order of creation if the
+// file knows it (ours do) and by name if not. Integers of 8 bits without sign become u8, others of
+// up to 32 bits i32 (without sign: up to 16), larger ones i64; half precision f32.
 absl::StatusOr<std::vector<Hdf5Entry>> ReadHdf5File(const std::string& path);
 
 }  // namespace halite

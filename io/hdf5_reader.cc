@@ -1,96 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "halite/io/hdf5_reader.h"
-
+//
+// SendFile: what a damaged file may crash.
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <unordered_set>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "halite/core/status.h"
-#include "halite/io/bytes.h"
-#include "halite/io/hdf5_format.h"
+#include "halite/io/hdf5_library.h"
+#include "halite/io/hdf5_stream.h"
 
 namespace halite::hdf5 {
 namespace {
-
-constexpr uint64_t kSymbolEntryBytes = 40;
-
-bool StartsWith(const Bytes& bytes, absl::string_view letters) {
-  return bytes.size() >= letters.size() &&
-         std::memcmp(bytes.data(), letters.data(), letters.size()) == 0;
-}
-
-// Splits off the checksum behind a structure.
-absl::StatusOr<absl::Span<const uint8_t>> Verify(const Bytes& bytes, absl::string_view field) {
-  if (bytes.size() < 4) return Damaged(field, "no room for a checksum");
-  const auto body = absl::MakeConstSpan(bytes).first(bytes.size() - 4);
-  const uint64_t stored = ByteReader(absl::MakeConstSpan(bytes).last(4)).Unsigned(4);
-  if (stored != Checksum(body)) return Damaged(field, "the checksum does not match");
-  return body;
-}
-
-struct Block {
-  uint64_t address = 0;
-  uint64_t size = 0;
-};
-
-// Appends the messages in `bytes` of a version 1 or 2 header; continuations go to `blocks`.
-absl::Status ParseMessages(absl::Span<const uint8_t> bytes, int version, bool creation_order,
-                           std::vector<Message>& messages, std::vector<Block>& blocks) {
-  ByteReader reader(bytes);
-  const size_t head = version == 1 ? 8 : creation_order ? 6 : 4;
-  while (reader.remaining() >= head) {
-    Message message;
-    message.type = static_cast<uint16_t>(reader.Unsigned(version == 1 ? 2 : 1));
-    const uint64_t size = reader.Unsigned(2);
-    message.flags = static_cast<uint8_t>(reader.Unsigned(1));
-    reader.Skip(head - (version == 1 ? 5 : 4));
-    const auto data = reader.Bytes(size);
-    if (!reader.ok()) return Damaged("object header", "a message reaches behind its block");
-    if (message.type == kContinuation) {
-      ByteReader place(data);
-      Block block;
-      block.address = place.Unsigned(8);
-      block.size = place.Unsigned(8);
-      if (!place.ok()) return Damaged("object header", "a continuation is cut");
-      blocks.push_back(block);
-      continue;
-    }
-    message.data.assign(data.begin(), data.end());
-    messages.push_back(std::move(message));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckName(absl::string_view name) {
-  if (name.empty() || name == "." || name == ".." ||
-      name.find_first_of(absl::string_view("/\0", 2)) != absl::string_view::npos) {
-    return Damaged("link", absl::StrCat("'", absl::CEscape(name), "' is no name"));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Member> ParseLink(const Message& message) {
-  ByteReader reader(message.data);
-  const uint64_t version = reader.Unsigned(1), flags = reader.Unsigned(1);
-  const uint64_t type = (flags & 0x08) != 0 ? reader.Unsigned(1) : 0;
-  if ((flags & 0x04) != 0) reader.Skip(8);  // creation order
-  if ((flags & 0x10) != 0) reader.Skip(1);  // character set
-  const auto name = reader.Bytes(reader.Unsigned(size_t{1} << (flags & 0x03)));
-  if (!reader.ok() || version != 1) return Damaged("link", "the message is cut or of no version");
-  Member member;
-  member.name.assign(name.begin(), name.end());
-  HALITE_RETURN_IF_ERROR(CheckName(member.name));
-  if (type != 0) {
-    return Unsupported(absl::StrCat(type == 1 ? "the soft" : "the external", " link '",
-                                    absl::CEscape(member.name), "'"));
-  }
-  member.address = reader.Unsigned(8);
-  if (!reader.ok()) return Damaged("link", "the address is cut");
-  return member;
-}
-
-}  // namespace
 
 absl::Status Damaged(absl::string_view field, absl::string_view found) {
   return absl::DataLossError(absl::StrCat(field, ": ", found, ": an undamaged file needed"));
@@ -100,261 +26,285 @@ absl::Status Unsupported(absl::string_view what) {
   return absl::UnimplementedError(absl::StrCat(what, " is not supported"));
 }
 
-const Message* Object::Find(uint16_t type) const {
-  for (const Message& message : messages_) {
-    if (message.type == type) return &message;
+// The element type that holds the values of the file's type.
+absl::StatusOr<DType> ToDType(hid_t type) {
+  static constexpr const char* kClasses[] = {"integer",  "float",           "time",     "string",
+                                             "bitfield", "opaque",          "compound", "reference",
+                                             "enum",     "variable-length", "array"};
+  const H5T_class_t type_class = H5Tget_class(type);
+  const size_t size = H5Tget_size(type);
+  if (type_class == H5T_FLOAT && size <= 8) return size <= 4 ? DType::kFloat32 : DType::kFloat64;
+  if ((type_class == H5T_INTEGER || type_class == H5T_ENUM) && size <= 8) {
+    const bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
+    if (size == 1 && !is_signed) return DType::kUint8;
+    return size <= (is_signed ? 4 : 2) ? DType::kInt32 : DType::kInt64;
   }
-  return nullptr;
+  if (type_class < 0 || type_class >= std::size(kClasses)) return Damaged("element type", "none");
+  return Unsupported(absl::StrCat("element type: ", kClasses[type_class], " of ", size, " bytes"));
 }
 
-bool Object::IsDataset() const { return Find(kDataLayout) != nullptr; }
-
-bool Object::IsGroup() const {
-  return Find(kSymbolTable) != nullptr || Find(kLinkInfo) != nullptr || Find(kLink) != nullptr ||
-         Find(kGroupInfo) != nullptr;
+absl::StatusOr<Shape> ReadShape(hid_t space) {
+  if (H5Sget_simple_extent_type(space) == H5S_NULL) return Shape{0};
+  hsize_t extents[H5S_MAX_RANK];
+  const int rank = H5Sget_simple_extent_dims(space, extents, nullptr);
+  if (rank < 0) return Damaged("shape", LastError());
+  Shape shape;
+  for (int d = 0; d < rank; ++d) {
+    shape.push_back(
+        static_cast<int64_t>(std::min<hsize_t>(extents[d], std::numeric_limits<int64_t>::max())));
+  }
+  if (const absl::Status status = CheckShape(shape); !status.ok()) {
+    return Damaged("shape", status.message());
+  }
+  return shape;
 }
 
-absl::Status Reader::Spend(uint64_t address, uint64_t size, absl::string_view field) {
-  if (!file_.Holds(address, size)) {
-    return Damaged(field, absl::StrCat(size, " bytes at ", address, " of ", file_.size()));
+// A scalar or string attribute; nothing for those of other types and shapes.
+absl::StatusOr<std::optional<Hdf5Attribute>> ReadAttribute(hid_t object, const char* name) {
+  const Id attribute(H5Aopen(object, name, H5P_DEFAULT));
+  const Id type(H5Aget_type(attribute)), space(H5Aget_space(attribute));
+  if (!type.ok() || !space.ok()) return Damaged("its head", LastError());
+  if (H5Sget_simple_extent_npoints(space) != 1) return std::nullopt;
+  if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) > 0) {
+    char* text = nullptr;
+    if (H5Aread(attribute, type, &text) < 0) return Damaged("its value", LastError());
+    if (text == nullptr) return std::string();
+    const std::unique_ptr<char, herr_t (*)(void*)> owner(text, H5free_memory);
+    if (strnlen(text, kMaxTextBytes + 1) > kMaxTextBytes) return std::nullopt;
+    return std::string(text);
   }
-  spent_ += size;
-  if (spent_ / 4 > file_.size() + 65536) {
-    return Damaged(field, "the file's parts overlap");
+  if (H5Tget_class(type) == H5T_STRING) {
+    if (H5Tget_size(type) > kMaxTextBytes) return std::nullopt;
+    std::string text(H5Tget_size(type), '\0');
+    if (H5Aread(attribute, type, text.data()) < 0) return Damaged("its value", LastError());
+    return text.substr(0, text.find('\0'));
   }
+  const absl::StatusOr<DType> dtype = ToDType(type);
+  if (!dtype.ok()) return std::nullopt;
+  const auto read = [&](auto value, hid_t memory) -> absl::StatusOr<std::optional<Hdf5Attribute>> {
+    if (H5Aread(attribute, memory, &value) < 0) return Damaged("its value", LastError());
+    return value;
+  };
+  if (IsFloat(*dtype)) return read(double{}, H5T_NATIVE_DOUBLE);
+  if (*dtype == DType::kInt64) return read(int64_t{}, H5T_NATIVE_INT64);
+  return read(int32_t{}, H5T_NATIVE_INT32);
+}
+
+class Reader {
+ public:
+  Reader(const InputFile& input, const ChildOutput& output)
+      : input_(input),
+        memory_bytes_((uint64_t{128} << 20) + 16 * input.size()),
+        stored_left_(input.size()),
+        text_left_(MaxTextBytes(input.size())),
+        output_(output) {}
+
+  void ReadFile() {
+    LimitMemory(memory_bytes_);
+    const absl::Status status = ReadRoot();
+    if (status.ok() || entry_.path.empty()) return SendStatus(status, output_);
+    const std::string text = absl::StrCat(absl::CEscape(entry_.path), ": ", status.message());
+    SendStatus(absl::Status(status.code(), text), output_);
+  }
+
+ private:
+  // What an iteration of the library calls back with; a status that is not OK ends it.
+  struct Visit {
+    Reader* reader;
+    absl::Status status;
+  };
+
+  absl::Status ReadRoot();
+  // The object and, if it is a group, all below it. On an error entry_.path is the object.
+  absl::Status ReadObject(hid_t object);
+  absl::Status ReadAttributes(hid_t object);
+  absl::Status ReadMembers(hid_t group);
+  absl::Status ReadMember(const char* name, const H5L_info_t& link);
+  absl::Status ReadDataset(hid_t dataset);
+  // Whether the file can hold `bytes` of elements, in chunks of `chunk_bytes`.
+  absl::Status CheckSize(hid_t dataset, bool is_filtered, uint64_t bytes, uint64_t chunk_bytes);
+  absl::Status SpendText(size_t bytes);
+
+  const InputFile& input_;
+  hid_t file_ = H5I_INVALID_HID;
+  const uint64_t memory_bytes_;  // may be used besides an array
+  uint64_t stored_left_;         // bytes of the file that no dataset has claimed
+  uint64_t filled_left_ = kMaxFilledBytes;
+  uint64_t text_left_;
+  std::unordered_set<haddr_t> visited_;
+  Hdf5Entry entry_;  // in work
+  int depth_ = 0;    // its groups
+  const ChildOutput& output_;
+};
+
+absl::Status Reader::ReadRoot() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  H5PLset_loading_state(0);  // no filters from where HDF5_PLUGIN_PATH says
+  const Id access(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_fapl_sec2(access);
+  H5Pset_file_locking(access, false, true);
+  const char* path = input_.path().c_str();
+  if (H5Fis_hdf5(path) == 0) return absl::InvalidArgumentError("not an HDF5 file: one needed");
+  const Id file(H5Fopen(path, H5F_ACC_RDONLY, access));
+  if (!file.ok()) return Damaged("superblock", LastError());
+  void* descriptor;
+  if (H5Fget_vfd_handle(file, access, &descriptor) < 0 ||
+      !input_.IsSame(*static_cast<int*>(descriptor))) {
+    return absl::UnavailableError("the file is being replaced");
+  }
+  file_ = file;
+  const Id root(H5Oopen(file, "/", H5P_DEFAULT));
+  if (!root.ok()) return Damaged("root group", LastError());
+  return ReadObject(root);
+}
+
+absl::Status Reader::ReadObject(hid_t object) {
+  H5O_info_t info;
+  if (H5Oget_info2(object, &info, H5O_INFO_BASIC) < 0) return Damaged("its head", LastError());
+  if (!visited_.insert(info.addr).second) {
+    return Unsupported(absl::StrCat("a second name of the object at ", info.addr));
+  }
+  if (depth_ > kMaxDepth) return Unsupported(absl::StrCat("a depth of ", depth_, " groups"));
+  HALITE_RETURN_IF_ERROR(SpendText(entry_.path.size()));
+  HALITE_RETURN_IF_ERROR(ReadAttributes(object));
+  if (info.type == H5O_TYPE_DATASET) return ReadDataset(object);
+  if (info.type != H5O_TYPE_GROUP) return Unsupported("an object that is no group and no dataset");
+  SendEntry(entry_, nullptr, output_);
+  return ReadMembers(object);
+}
+
+absl::Status Reader::SpendText(size_t bytes) {
+  if (bytes > text_left_) return Damaged("names and attributes", "more than the file can hold");
+  text_left_ -= bytes;
   return absl::OkStatus();
 }
 
-absl::StatusOr<Bytes> Reader::Read(uint64_t address, uint64_t size, absl::string_view field) {
-  HALITE_RETURN_IF_ERROR(Spend(address, size, field));
-  Bytes bytes(size);
-  HALITE_RETURN_IF_ERROR(file_.Read(address, absl::MakeSpan(bytes)));
-  return bytes;
-}
-
-absl::Status Reader::ReadInto(uint64_t address, absl::Span<uint8_t> bytes,
-                              absl::string_view field) {
-  HALITE_RETURN_IF_ERROR(Spend(address, bytes.size(), field));
-  return file_.Read(address, bytes);
-}
-
-absl::Status Reader::Visit(uint64_t address, absl::string_view field) {
-  if (visited_.insert(address).second) return absl::OkStatus();
-  return Damaged(field, absl::StrCat("a second use of the part at ", address));
-}
-
-uint64_t Reader::Available(uint64_t address, uint64_t limit) const {
-  return address >= file_.size() ? 0 : std::min(limit, file_.size() - address);
-}
-
-absl::StatusOr<uint64_t> Reader::ReadSuperblock() {
-  constexpr uint64_t kMaxBytes = 96;  // version 0 takes 96, version 1 100, versions 2 and 3 48
-  HALITE_ASSIGN_OR_RETURN(const Bytes bytes, Read(0, Available(0, kMaxBytes + 4), "superblock"));
-  ByteReader reader(bytes);
-  const auto signature = reader.Bytes(sizeof(kSignature));
-  if (!reader.ok() || std::memcmp(signature.data(), kSignature, sizeof(kSignature)) != 0) {
-    return absl::InvalidArgumentError("not an HDF5 file: one needed");
-  }
-  const uint64_t version = reader.Unsigned(1);
-  if (version > 3) return Unsupported(absl::StrCat("superblock version ", version));
-  if (version < 2) reader.Skip(4);  // versions of other parts
-  const uint64_t offset_bytes = reader.Unsigned(1), length_bytes = reader.Unsigned(1);
-  if (reader.ok() && (offset_bytes != 8 || length_bytes != 8)) {
-    return Unsupported(
-        absl::StrCat("superblock: a file with addresses of ", offset_bytes, " bytes"));
-  }
-  uint64_t base = 0, end = 0, root = 0;
-  if (version < 2) {
-    reader.Skip(version == 0 ? 9 : 13);  // sizes of tree nodes, flags
-    base = reader.Unsigned(8);
-    reader.Skip(8);  // free space
-    end = reader.Unsigned(8);
-    reader.Skip(16);  // driver information, link name
-    root = reader.Unsigned(8);
-  } else {
-    reader.Skip(1);  // flags
-    base = reader.Unsigned(8);
-    reader.Skip(8);  // extension
-    end = reader.Unsigned(8);
-    root = reader.Unsigned(8);
-    const size_t body = reader.position();
-    const uint64_t checksum = reader.Unsigned(4);
-    if (reader.ok() && checksum != Checksum(absl::MakeConstSpan(bytes).first(body))) {
-      return Damaged("superblock", "the checksum does not match");
+absl::Status Reader::ReadAttributes(hid_t object) {
+  entry_.attributes.clear();
+  Visit context{this, absl::OkStatus()};
+  const auto visit = [](hid_t owner, const char* name, const H5A_info_t*, void* data) -> herr_t {
+    auto& [reader, status] = *static_cast<Visit*>(data);
+    auto value = ReadAttribute(owner, name);
+    if (value.ok() && value->has_value()) {
+      const auto* text = std::get_if<std::string>(&**value);
+      status = reader->SpendText(strlen(name) + (text == nullptr ? 0 : text->size()));
+      reader->entry_.attributes[name] = **std::move(value);
+    } else if (!value.ok()) {
+      status = absl::Status(value.status().code(), absl::StrCat("attribute ", absl::CEscape(name),
+                                                                ": ", value.status().message()));
     }
-  }
-  if (!reader.ok()) return Damaged("superblock", "the file is cut");
-  if (base != 0) return Unsupported("superblock: a block of other data in front");
-  if (end > file_.size()) {
-    return Damaged("superblock",
-                   absl::StrCat("the file has ", file_.size(), " bytes and had ", end));
-  }
-  return root;
+    return status.ok() ? 0 : 1;
+  };
+  const herr_t result = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, visit, &context);
+  if (result < 0) return Damaged("attributes", LastError());
+  return context.status;
 }
 
-absl::StatusOr<Object> Reader::ReadObject(uint64_t address) {
-  if (!visited_.insert(address).second) {
-    return Unsupported(absl::StrCat("a second name of the object at ", address));
-  }
-  std::vector<Message> messages;
-  HALITE_ASSIGN_OR_RETURN(const Bytes start, Read(address, Available(address, 4), "object header"));
-  if (StartsWith(start, "OHDR")) {
-    HALITE_RETURN_IF_ERROR(ReadHeader2(address, messages));
-  } else {
-    HALITE_RETURN_IF_ERROR(ReadHeader1(address, messages));
-  }
-  return Object(std::move(messages));
+absl::Status Reader::ReadMembers(hid_t group) {
+  Visit context{this, absl::OkStatus()};
+  const auto visit = [](hid_t, const char* name, const H5L_info_t* link, void* data) -> herr_t {
+    auto& [reader, status] = *static_cast<Visit*>(data);
+    status = reader->ReadMember(name, *link);
+    return status.ok() ? 0 : 1;
+  };
+  const Id properties(H5Gget_create_plist(group));
+  unsigned order = 0;
+  H5Pget_link_creation_order(properties, &order);
+  const H5_index_t index =
+      (order & H5P_CRT_ORDER_TRACKED) != 0 ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME;
+  const herr_t result = H5Literate(group, index, H5_ITER_INC, nullptr, visit, &context);
+  if (result < 0) return Damaged("members", LastError());
+  return context.status;
 }
 
-absl::Status Reader::ReadHeader1(uint64_t address, std::vector<Message>& messages) {
-  constexpr uint64_t kPrefixBytes = 16;
-  HALITE_ASSIGN_OR_RETURN(const Bytes prefix, Read(address, kPrefixBytes, "object header"));
-  ByteReader reader(prefix);
-  const uint64_t version = reader.Unsigned(1);
-  reader.Skip(7);  // number of messages, number of names
-  std::vector<Block> blocks = {{address + kPrefixBytes, reader.Unsigned(4)}};
-  if (version != 1) return Damaged("object header", absl::StrCat("version ", version));
-  while (!blocks.empty()) {
-    const Block block = blocks.back();
-    blocks.pop_back();
-    HALITE_RETURN_IF_ERROR(Visit(block.address, "object header"));
-    HALITE_ASSIGN_OR_RETURN(const Bytes bytes, Read(block.address, block.size, "object header"));
-    HALITE_RETURN_IF_ERROR(ParseMessages(bytes, 1, false, messages, blocks));
+absl::Status Reader::ReadMember(const char* name, const H5L_info_t& link) {
+  const absl::string_view text(name);
+  if (text.empty() || text == "." || text == ".." || text.find('/') != text.npos) {
+    return Damaged("link", absl::StrCat("'", absl::CEscape(text), "' is no name"));
   }
+  if (link.type != H5L_TYPE_HARD) {
+    return Unsupported(absl::StrCat("the ", link.type == H5L_TYPE_SOFT ? "soft" : "external",
+                                    " link '", absl::CEscape(text), "'"));
+  }
+  const size_t length = entry_.path.size();
+  absl::StrAppend(&entry_.path, length == 0 ? "" : "/", text);
+  // By its address: a name can be there twice, as a link of another kind too, which would be
+  // followed.
+  const Id object(H5Oopen_by_addr(file_, link.u.address));
+  if (!object.ok()) return Damaged("its head", LastError());
+  ++depth_;
+  HALITE_RETURN_IF_ERROR(ReadObject(object));
+  --depth_;
+  entry_.path.resize(length);
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadHeader2(uint64_t address, std::vector<Message>& messages) {
-  constexpr uint64_t kMaxPrefixBytes = 34;
-  HALITE_ASSIGN_OR_RETURN(const Bytes prefix,
-                          Read(address, Available(address, kMaxPrefixBytes), "object header"));
-  ByteReader reader(prefix);
-  reader.Skip(4);  // OHDR
-  const uint64_t version = reader.Unsigned(1), flags = reader.Unsigned(1);
-  if ((flags & 0x20) != 0) reader.Skip(16);  // times
-  if ((flags & 0x10) != 0) reader.Skip(4);   // limits of attribute storage
-  const uint64_t size = reader.Unsigned(size_t{1} << (flags & 0x03));
-  if (!reader.ok() || version != 2 || size > file_.size()) {
-    return Damaged("object header", "the head is cut or of no version");
+absl::Status Reader::ReadDataset(hid_t dataset) {
+  const Id properties(H5Dget_create_plist(dataset));
+  if (!properties.ok()) return Damaged("its head", LastError());
+  // Asked first: the shape of a virtual dataset is found by opening the files it is made of.
+  if (H5Pget_layout(properties) == H5D_VIRTUAL || H5Pget_external_count(properties) != 0) {
+    return Unsupported("data in other files");
   }
-  const bool creation_order = (flags & 0x04) != 0;
-  std::vector<Block> blocks;
-  HALITE_ASSIGN_OR_RETURN(const Bytes whole,
-                          Read(address, reader.position() + size + 4, "object header"));
-  HALITE_ASSIGN_OR_RETURN(const auto body, Verify(whole, "object header"));
-  HALITE_RETURN_IF_ERROR(
-      ParseMessages(body.subspan(reader.position()), 2, creation_order, messages, blocks));
-  while (!blocks.empty()) {
-    const Block block = blocks.back();
-    blocks.pop_back();
-    HALITE_RETURN_IF_ERROR(Visit(block.address, "object header"));
-    HALITE_ASSIGN_OR_RETURN(const Bytes bytes, Read(block.address, block.size, "object header"));
-    HALITE_ASSIGN_OR_RETURN(const auto part, Verify(bytes, "object header"));
-    if (!StartsWith(bytes, "OCHK") || part.size() < 4) {
-      return Damaged("object header", "no continuation where one should be");
-    }
-    HALITE_RETURN_IF_ERROR(ParseMessages(part.subspan(4), 2, creation_order, messages, blocks));
+  const int filters = H5Pget_nfilters(properties);
+  for (int i = 0; i < filters; ++i) {
+    size_t values = 0;
+    unsigned flags;
+    const H5Z_filter_t filter = H5Pget_filter2(properties, static_cast<unsigned>(i), &flags,
+                                               &values, nullptr, 0, nullptr, nullptr);
+    if (H5Zfilter_avail(filter) <= 0) return Unsupported(absl::StrCat("the filter ", filter));
   }
+  const Id type(H5Dget_type(dataset)), space(H5Dget_space(dataset));
+  if (!type.ok() || !space.ok()) return Damaged("its head", LastError());
+  ArrayType array;
+  HALITE_ASSIGN_OR_RETURN(array.dtype, ToDType(type));
+  HALITE_ASSIGN_OR_RETURN(array.shape, ReadShape(space));
+  hsize_t chunk[H5S_MAX_RANK];
+  const int chunk_rank = H5Pget_chunk(properties, H5S_MAX_RANK, chunk);  // negative: no chunks
+  uint64_t bytes = H5Tget_size(type), chunk_bytes = bytes;
+  for (int64_t extent : array.shape) bytes *= static_cast<uint64_t>(extent);
+  for (int d = 0; d < chunk_rank; ++d) chunk_bytes *= chunk[d];
+  HALITE_RETURN_IF_ERROR(CheckSize(dataset, filters > 0, bytes, chunk_bytes));
+  const hid_t memory_type = NativeType(array.dtype);
+  const haddr_t offset = H5Dget_offset(dataset);  // undefined but for contiguous data
+  if (offset != HADDR_UNDEF && H5Tequal(type, memory_type) > 0) array.offset = offset;
+  const auto elements = static_cast<size_t>(Size(array.shape));
+  if (array.offset.has_value() || elements == 0) {
+    SendEntry(entry_, &array, output_);
+    return absl::OkStatus();
+  }
+  const size_t size = elements * static_cast<size_t>(SizeOf(array.dtype));
+  const auto buffer = std::make_unique_for_overwrite<uint8_t[]>(size);
+  if (H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, buffer.get()) < 0) {
+    return Damaged("data", LastError());
+  }
+  SendEntry(entry_, &array, output_);
+  output_.Write(absl::MakeConstSpan(buffer.get(), size));
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Member>> Reader::ReadMembers(const Object& group) {
-  std::vector<Member> members;
-  if (const Message* table = group.Find(kSymbolTable); table != nullptr) {
-    HALITE_RETURN_IF_ERROR(ReadSymbolTable(*table, members));
-    return members;
+// Memory is allocated, here and by libhdf5, only for what the file can hold. Trees that lead in a
+// circle make libhdf5 allocate without end: that is what the limit of memory ends.
+absl::Status Reader::CheckSize(hid_t dataset, bool is_filtered, uint64_t bytes,
+                               uint64_t chunk_bytes) {
+  const uint64_t stored = H5Dget_storage_size(dataset);
+  if (stored > stored_left_) {
+    return Damaged("data", absl::StrCat(stored, " bytes: more than the file can hold"));
   }
-  if (const Message* info = group.Find(kLinkInfo); info != nullptr) {
-    ByteReader reader(info->data);
-    reader.Skip(1);                                        // version
-    if ((reader.Unsigned(1) & 0x01) != 0) reader.Skip(8);  // creation order
-    if (reader.Unsigned(8) != kUndefined && reader.ok()) {
-      return Unsupported("the index that libver='latest' makes for a group of many members");
-    }
+  stored_left_ -= stored;
+  const uint64_t held = stored * (is_filtered ? kMaxDeflateRatio : 1);
+  const uint64_t needed = stored > 0 ? std::max(bytes, chunk_bytes) : bytes;
+  if (needed > held && needed - held > filled_left_) {
+    return Damaged("data", absl::StrCat(stored, " stored bytes for ", bytes));
   }
-  for (const Message& message : group.messages()) {
-    if (message.type != kLink) continue;
-    HALITE_ASSIGN_OR_RETURN(Member member, ParseLink(message));
-    members.push_back(std::move(member));
-  }
-  return members;
-}
-
-absl::Status Reader::ReadSymbolTable(const Message& message, std::vector<Member>& members) {
-  constexpr uint64_t kHeapBytes = 32;
-  ByteReader reader(message.data);
-  const uint64_t tree = reader.Unsigned(8), heap = reader.Unsigned(8);
-  if (!reader.ok()) return Damaged("symbol table", "the message is cut");
-  HALITE_RETURN_IF_ERROR(Visit(heap, "names"));
-  HALITE_ASSIGN_OR_RETURN(const Bytes head, Read(heap, kHeapBytes, "names"));
-  if (!StartsWith(head, "HEAP")) return Damaged("names", "no heap where one should be");
-  ByteReader heap_reader(head);
-  heap_reader.Skip(8);  // HEAP, version
-  const uint64_t size = heap_reader.Unsigned(8);
-  heap_reader.Skip(8);  // free list
-  HALITE_ASSIGN_OR_RETURN(const Bytes names, Read(heap_reader.Unsigned(8), size, "names"));
-  return ReadGroupTree(tree, -1, names, members);
-}
-
-absl::StatusOr<TreeHead> ReadTreeHead(Reader& reader, uint64_t address, int type, int level) {
-  HALITE_RETURN_IF_ERROR(reader.Visit(address, "tree"));
-  HALITE_ASSIGN_OR_RETURN(const Bytes bytes, reader.Read(address, kTreeHeadBytes, "tree"));
-  if (!StartsWith(bytes, "TREE")) return Damaged("tree", "no node where one should be");
-  ByteReader head_reader(bytes);
-  head_reader.Skip(4);  // TREE
-  TreeHead head;
-  head.type = static_cast<int>(head_reader.Unsigned(1));
-  head.level = static_cast<int>(head_reader.Unsigned(1));
-  head.entries = head_reader.Unsigned(2);
-  if (head.type != type || head.level > kMaxTreeLevel || (level >= 0 && head.level != level)) {
-    return Damaged("tree", absl::StrCat("a node of type ", head.type, ", level ", head.level));
-  }
-  return head;
-}
-
-absl::Status Reader::ReadGroupTree(uint64_t address, int level, const Bytes& names,
-                                   std::vector<Member>& members) {
-  HALITE_ASSIGN_OR_RETURN(const TreeHead head, ReadTreeHead(*this, address, 0, level));
-  // Keys (offsets of names) and addresses take turns.
-  HALITE_ASSIGN_OR_RETURN(const Bytes bytes,
-                          Read(address + kTreeHeadBytes, head.entries * 16, "tree"));
-  ByteReader reader(bytes);
-  for (uint64_t i = 0; i < head.entries; ++i) {
-    reader.Skip(8);
-    const uint64_t child = reader.Unsigned(8);
-    HALITE_RETURN_IF_ERROR(head.level > 0 ? ReadGroupTree(child, head.level - 1, names, members)
-                                          : ReadSymbols(child, names, members));
-  }
+  filled_left_ -= std::max(needed, held) - held;
+  // The array, up to 4 times as large in our type, and a chunk as it is stored and as it was.
+  LimitMemory(memory_bytes_ + 6 * needed);
   return absl::OkStatus();
 }
 
-absl::Status Reader::ReadSymbols(uint64_t address, const Bytes& names,
-                                 std::vector<Member>& members) {
-  HALITE_RETURN_IF_ERROR(Visit(address, "symbols"));
-  HALITE_ASSIGN_OR_RETURN(const Bytes head, Read(address, 8, "symbols"));
-  if (!StartsWith(head, "SNOD")) return Damaged("symbols", "no node where one should be");
-  const uint64_t count = ByteReader(absl::MakeConstSpan(head).subspan(6)).Unsigned(2);
-  HALITE_ASSIGN_OR_RETURN(const Bytes bytes,
-                          Read(address + 8, count * kSymbolEntryBytes, "symbols"));
-  ByteReader reader(bytes);
-  for (uint64_t i = 0; i < count; ++i) {
-    const uint64_t offset = reader.Unsigned(8);
-    Member member;
-    member.address = reader.Unsigned(8);
-    const uint64_t kind = reader.Unsigned(4);
-    reader.Skip(20);
-    if (offset >= names.size()) return Damaged("symbols", "a name lies outside the names");
-    const auto begin = names.begin() + static_cast<int64_t>(offset);
-    const auto end = std::find(begin, names.end(), 0);
-    if (end == names.end()) return Damaged("symbols", "a name has no end");
-    member.name.assign(begin, end);
-    HALITE_RETURN_IF_ERROR(CheckName(member.name));
-    if (kind == 2) {
-      return Unsupported(absl::StrCat("the soft link '", absl::CEscape(member.name), "'"));
-    }
-    members.push_back(std::move(member));
-  }
-  return absl::OkStatus();
-}
+}  // namespace
+
+void SendFile(const InputFile& file, const ChildOutput& output) { Reader(file, output).ReadFile(); }
 
 }  // namespace halite::hdf5

@@ -1,310 +1,218 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// WriteHdf5File. Order in the file: superblock, the data of all datasets (each at a multiple of 64
-// bytes), then the object headers, members before their group, so that every address is known when
-// it is written.
-#include <cstring>
-#include <memory>
-#include <utility>
+// WriteHdf5File. libhdf5 makes the file in memory and we put it on the disk, because version 1.10.8
+// does not survive a full disk: it cannot close the file then, and crashes at the program's exit.
+#include <algorithm>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "halite/core/status.h"
-#include "halite/io/bytes.h"
 #include "halite/io/file.h"
 #include "halite/io/hdf5_file.h"
-#include "halite/io/hdf5_format.h"
+#include "halite/io/hdf5_library.h"
 
 namespace halite {
 namespace {
 
-using hdf5::MessageType;
-
-constexpr uint64_t kSuperblockBytes = 48;
-constexpr uint64_t kAlignment = 64;
-constexpr size_t kMaxTextBytes = size_t{32} << 10;
-constexpr uint8_t kConstantMessage = 0x01;
-
-uint64_t AlignUp(uint64_t address) { return (address + kAlignment - 1) / kAlignment * kAlignment; }
-
-struct Node {
-  std::string name;
-  const Hdf5Entry* entry = nullptr;  // null for a group that is only a part of paths
-  std::vector<std::unique_ptr<Node>> members;
-  uint64_t data_address = hdf5::kUndefined;
-};
-
-// The bytes of an array on the host.
-absl::StatusOr<absl::Span<const uint8_t>> BytesOf(const NdArray& array) {
-  return VisitDType(array.dtype(), [&](auto* type) -> absl::StatusOr<absl::Span<const uint8_t>> {
-    using T = std::remove_pointer_t<decltype(type)>;
-    HALITE_ASSIGN_OR_RETURN(const absl::Span<const T> elements, array.Read<T>());
-    return absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(elements.data()),
-                               elements.size() * sizeof(T));
-  });
-}
+using hdf5::Id;
 
 absl::Status PathError(absl::string_view path, absl::string_view found) {
   return absl::InvalidArgumentError(
       absl::StrCat(absl::CEscape(path), ": ", found, ": a path of names joined by '/' needed"));
 }
 
-// Puts the entry into the tree.
-absl::Status Insert(const Hdf5Entry& entry, Node& root) {
-  Node* node = &root;
-  int depth = 0;
-  if (!entry.path.empty()) {
+absl::Status CheckAttributes(const Hdf5Entry& entry) {
+  for (const auto& [name, value] : entry.attributes) {
+    const auto* text = std::get_if<std::string>(&value);
+    if (name.empty() || name.size() > 255 || name.find('\0') != name.npos ||
+        (text != nullptr && text->size() > hdf5::kMaxTextBytes)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("attribute ", absl::CEscape(name), ": the name or the text is too long: ",
+                       "1 to 255 bytes without \\0 and up to 32768 bytes needed"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Finds out what the entries have in common before any is written.
+class PathChecker {
+ public:
+  absl::Status Check(const Hdf5Entry& entry) {
+    if (!given_.insert(entry.path).second) return PathError(entry.path, "given twice");
+    if (entry.path.empty()) {
+      return entry.array.has_value() ? PathError("", "an array and a group") : absl::OkStatus();
+    }
+    size_t end = 0;
+    int depth = 0;
     for (absl::string_view name : absl::StrSplit(entry.path, '/')) {
-      if (name.empty() || name == "." || name == ".." || name.size() > kMaxTextBytes ||
-          name.find('\0') != absl::string_view::npos) {
+      if (name.empty() || name == "." || name == ".." || name.size() > hdf5::kMaxTextBytes ||
+          name.find('\0') != name.npos) {
         return PathError(entry.path, "a part is empty, '.', '..' or too long");
       }
       if (++depth > hdf5::kMaxDepth) {
         return PathError(entry.path, absl::StrCat("more than ", hdf5::kMaxDepth, " parts"));
       }
-      if (node->entry != nullptr && node->entry->array.has_value()) {
-        return PathError(entry.path, "a part is an array and a group");
-      }
-      Node* next = nullptr;
-      for (const auto& member : node->members) {
-        if (member->name == name) next = member.get();
-      }
-      if (next == nullptr) {
-        node->members.push_back(std::make_unique<Node>());
-        next = node->members.back().get();
-        next->name = std::string(name);
-      }
-      node = next;
+      end += name.size();
+      const bool is_array = end == entry.path.size() && entry.array.has_value();
+      const auto [known, is_new] = is_array_.emplace(entry.path.substr(0, end), is_array);
+      if (known->second && !is_new) return PathError(entry.path, "a part is an array and a group");
+      if (is_array && !is_new) return PathError(entry.path, "an array and a group");
+      ++end;
     }
+    return absl::OkStatus();
   }
-  if (node->entry != nullptr) return PathError(entry.path, "given twice");
-  if (entry.array.has_value() && (!node->members.empty() || node == &root)) {
-    return PathError(entry.path, "an array and a group");
+
+ private:
+  std::unordered_set<std::string> given_;
+  std::unordered_map<std::string, bool> is_array_;  // all paths and the groups above them
+};
+
+absl::Status CheckEntries(absl::Span<const Hdf5Entry> entries) {
+  PathChecker checker;
+  for (const Hdf5Entry& entry : entries) {
+    if (entry.array.has_value()) HALITE_RETURN_IF_ERROR(entry.array->status());
+    HALITE_RETURN_IF_ERROR(checker.Check(entry));
+    HALITE_RETURN_IF_ERROR(CheckAttributes(entry));
   }
-  node->entry = &entry;
   return absl::OkStatus();
 }
 
-// Element types, as messages.
-void WriteInteger(int size, bool is_signed, ByteWriter& out) {
-  out.Unsigned(0x10 | hdf5::kFixedPoint, 1);
-  out.Unsigned(is_signed ? 0x08 : 0x00, 3);
-  out.Unsigned(static_cast<uint64_t>(size), 4);
-  out.Unsigned(0, 2);  // bit offset
-  out.Unsigned(static_cast<uint64_t>(size) * 8, 2);
+absl::Status Failed(absl::string_view path) {
+  return absl::InternalError(absl::StrCat(absl::CEscape(path), ": HDF5: ", hdf5::LastError()));
 }
 
-void WriteFloat(int size, ByteWriter& out) {
-  const bool is_double = size == 8;
-  out.Unsigned(0x10 | hdf5::kFloatingPoint, 1);
-  // The leading 1 is implied; the place of the sign.
-  out.Unsigned(0x20 | (is_double ? 63 : 31) << 8, 3);
-  out.Unsigned(static_cast<uint64_t>(size), 4);
-  out.Unsigned(0, 2);                    // bit offset
-  out.Unsigned(is_double ? 64 : 32, 2);  // precision
-  out.Unsigned(is_double ? 52 : 23, 1);  // exponent: place, bits
-  out.Unsigned(is_double ? 11 : 8, 1);
-  out.Unsigned(0, 1);  // mantissa: place, bits
-  out.Unsigned(is_double ? 52 : 23, 1);
-  out.Unsigned(is_double ? 1023 : 127, 4);  // bias
+// The elements of an array on the host.
+absl::StatusOr<const void*> ElementsOf(const NdArray& array) {
+  return VisitDType(array.dtype(), [&](auto* type) -> absl::StatusOr<const void*> {
+    using T = std::remove_pointer_t<decltype(type)>;
+    HALITE_ASSIGN_OR_RETURN(const absl::Span<const T> elements, array.Read<T>());
+    return elements.data();
+  });
 }
 
-void WriteDatatype(DType dtype, ByteWriter& out) {
-  if (IsFloat(dtype)) {
-    WriteFloat(SizeOf(dtype), out);
-  } else {
-    WriteInteger(SizeOf(dtype), dtype != DType::kUint8, out);
-  }
+// A property list with ours of these properties that lists of its kind have: names are UTF-8,
+// groups keep the order of their members, and nothing knows the time: the same entries give the
+// same bytes.
+hid_t Properties(hid_t kind) {
+  const hid_t properties = H5Pcreate(kind);
+  H5Pset_char_encoding(properties, H5T_CSET_UTF8);
+  H5Pset_link_creation_order(properties, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_obj_track_times(properties, false);
+  return properties;
 }
 
-void WriteDataspace(const Shape& shape, ByteWriter& out) {
-  out.Unsigned(2, 1);  // version
-  out.Unsigned(shape.size(), 1);
-  out.Unsigned(0, 1);                      // no maximal extents
-  out.Unsigned(shape.empty() ? 0 : 1, 1);  // scalar or simple
-  for (int64_t extent : shape) out.Unsigned(static_cast<uint64_t>(extent), 8);
+// A file in memory, in the format of HDF5 1.8: its structures carry checksums.
+hid_t CreateFile() {
+  constexpr size_t kIncrement = 1 << 20;
+  const Id access(H5Pcreate(H5P_FILE_ACCESS)), creation(Properties(H5P_FILE_CREATE));
+  H5Pset_fapl_core(access, kIncrement, false);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+  // A name that is no file: the library looks for it.
+  return H5Fcreate("/dev/null/new", H5F_ACC_TRUNC, creation, access);
 }
 
-void WriteMessage(MessageType type, uint8_t flags, const ByteWriter& message, ByteWriter& out) {
-  out.Unsigned(type, 1);
-  out.Unsigned(message.bytes().size(), 2);
-  out.Unsigned(flags, 1);
-  out.Bytes(message.bytes());
-}
-
-absl::Status WriteAttribute(const std::string& name, const Hdf5Attribute& value, ByteWriter& out) {
-  const std::string* text = std::get_if<std::string>(&value);
-  if (name.empty() || name.size() > 255 || (text != nullptr && text->size() > kMaxTextBytes)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("attribute ", absl::CEscape(name), ": the name or the text is too long: ",
-                     "names of up to 255 and texts of up to 32768 bytes needed"));
-  }
-  ByteWriter datatype, dataspace;
-  if (text != nullptr) {
-    datatype.Unsigned(0x10 | hdf5::kString, 1);
-    datatype.Unsigned(0x11, 3);  // padded with zeros, UTF-8
-    datatype.Unsigned(std::max<size_t>(text->size(), 1), 4);
-  } else if (std::holds_alternative<double>(value)) {
-    WriteDatatype(DType::kFloat64, datatype);
-  } else {
-    WriteDatatype(std::holds_alternative<int32_t>(value) ? DType::kInt32 : DType::kInt64, datatype);
-  }
-  WriteDataspace({}, dataspace);
-  ByteWriter message;
-  message.Unsigned(3, 1);  // version
-  message.Unsigned(0, 1);  // nothing is shared
-  message.Unsigned(name.size() + 1, 2);
-  message.Unsigned(datatype.bytes().size(), 2);
-  message.Unsigned(dataspace.bytes().size(), 2);
-  message.Unsigned(1, 1);  // the name is UTF-8
-  message.Text(name);
-  message.Unsigned(0, 1);
-  message.Bytes(datatype.bytes());
-  message.Bytes(dataspace.bytes());
-  if (text != nullptr) {
-    message.Text(*text);
-    if (text->empty()) message.Unsigned(0, 1);
-  } else if (const double* number = std::get_if<double>(&value); number != nullptr) {
-    uint64_t bits;
-    std::memcpy(&bits, number, sizeof(bits));
-    message.Unsigned(bits, 8);
-  } else if (const int32_t* small = std::get_if<int32_t>(&value); small != nullptr) {
-    message.Unsigned(static_cast<uint32_t>(*small), 4);
-  } else {
-    message.Unsigned(static_cast<uint64_t>(std::get<int64_t>(value)), 8);
-  }
-  WriteMessage(hdf5::kAttribute, 0, message, out);
-  return absl::OkStatus();
-}
-
-void WriteDatasetMessages(const NdArray& array, uint64_t address, ByteWriter& out) {
-  ByteWriter dataspace, datatype, fill, layout;
-  WriteDataspace(array.shape(), dataspace);
-  WriteDatatype(array.dtype(), datatype);
-  fill.Unsigned(3, 1);     // version
-  fill.Unsigned(0x0A, 1);  // allocated late, written if set: zero
-  layout.Unsigned(3, 1);   // version
-  layout.Unsigned(hdf5::kContiguous, 1);
-  layout.Unsigned(address, 8);
-  layout.Unsigned(static_cast<uint64_t>(array.size()) * SizeOf(array.dtype()), 8);
-  WriteMessage(hdf5::kDataspace, 0, dataspace, out);
-  WriteMessage(hdf5::kDatatype, kConstantMessage, datatype, out);
-  WriteMessage(hdf5::kFillValue, kConstantMessage, fill, out);
-  WriteMessage(hdf5::kDataLayout, 0, layout, out);
-}
-
-void WriteLink(const std::string& name, uint64_t address, ByteWriter& out) {
-  ByteWriter link;
-  link.Unsigned(1, 1);     // version
-  link.Unsigned(0x11, 1);  // the length takes 2 bytes, the character set is given
-  link.Unsigned(1, 1);     // UTF-8
-  link.Unsigned(name.size(), 2);
-  link.Text(name);
-  link.Unsigned(address, 8);
-  WriteMessage(hdf5::kLink, 0, link, out);
-}
-
-// Appends the headers of the node and of all below it to `out`, which begins at `base`. Returns the
-// node's address.
-absl::StatusOr<uint64_t> WriteObject(const Node& node, uint64_t base, ByteWriter& out) {
-  ByteWriter messages;
-  if (node.entry != nullptr && node.entry->array.has_value()) {
-    WriteDatasetMessages(*node.entry->array, node.data_address, messages);
-  } else {
-    ByteWriter link_info, group_info;
-    link_info.Unsigned(0, 2);  // version, flags
-    link_info.Unsigned(hdf5::kUndefined, 8);
-    link_info.Unsigned(hdf5::kUndefined, 8);
-    group_info.Unsigned(0, 2);  // version, flags
-    WriteMessage(hdf5::kLinkInfo, 0, link_info, messages);
-    WriteMessage(hdf5::kGroupInfo, kConstantMessage, group_info, messages);
-    for (const auto& member : node.members) {
-      HALITE_ASSIGN_OR_RETURN(const uint64_t address, WriteObject(*member, base, out));
-      WriteLink(member->name, address, messages);
+class Writer {
+ public:
+  absl::Status Write(absl::Span<const Hdf5Entry> entries, AtomicFile& to) {
+    if (!file_.ok()) return Failed("");
+    for (const Hdf5Entry& entry : entries) HALITE_RETURN_IF_ERROR(WriteEntry(entry));
+    void** memory = nullptr;
+    const bool is_whole = H5Fflush(file_, H5F_SCOPE_GLOBAL) >= 0;
+    const ssize_t size = H5Fget_file_image(file_, nullptr, 0);
+    if (!is_whole || size < 0 ||
+        H5Fget_vfd_handle(file_, H5P_DEFAULT, reinterpret_cast<void**>(&memory)) < 0) {
+      return Failed("");
     }
+    return to.Write(
+        absl::MakeConstSpan(static_cast<const uint8_t*>(*memory), static_cast<size_t>(size)));
   }
-  if (node.entry != nullptr) {
-    for (const auto& [name, value] : node.entry->attributes) {
-      HALITE_RETURN_IF_ERROR(WriteAttribute(name, value, messages));
+
+ private:
+  absl::Status WriteEntry(const Hdf5Entry& entry) {
+    const std::string& path = entry.path;
+    for (size_t end = path.find('/'); end != path.npos; end = path.find('/', end + 1)) {
+      HALITE_RETURN_IF_ERROR(MakeGroup(path.substr(0, end)));
     }
+    if (entry.array.has_value()) return WriteDataset(entry, *entry.array);
+    HALITE_RETURN_IF_ERROR(MakeGroup(path));
+    const Id group(H5Gopen2(file_, path.empty() ? "/" : path.c_str(), H5P_DEFAULT));
+    return group.ok() ? WriteAttributes(entry, group) : Failed(path);
   }
-  ByteWriter header;
-  header.Text("OHDR");
-  header.Unsigned(2, 1);     // version
-  header.Unsigned(0x02, 1);  // the size takes 4 bytes
-  header.Unsigned(messages.bytes().size(), 4);
-  header.Bytes(messages.bytes());
-  header.Unsigned(hdf5::Checksum(header.bytes()), 4);
-  const uint64_t address = base + out.bytes().size();
-  out.Bytes(header.bytes());
-  return address;
-}
 
-std::vector<uint8_t> Superblock(uint64_t root, uint64_t end) {
-  ByteWriter out;
-  out.Bytes(hdf5::kSignature);
-  out.Unsigned(2, 1);                 // version
-  out.Unsigned(8, 1);                 // bytes of an address
-  out.Unsigned(8, 1);                 // bytes of a length
-  out.Unsigned(0, 1);                 // flags
-  out.Unsigned(0, 8);                 // base
-  out.Unsigned(hdf5::kUndefined, 8);  // extension
-  out.Unsigned(end, 8);
-  out.Unsigned(root, 8);
-  out.Unsigned(hdf5::Checksum(out.bytes()), 4);
-  return out.bytes();
-}
-
-// Gives each dataset below the node its place, and lists them in the order of the file.
-void PlaceData(Node& node, uint64_t& end, std::vector<const Node*>& datasets) {
-  if (node.entry != nullptr && node.entry->array.has_value() && node.entry->array->size() > 0) {
-    const NdArray& array = *node.entry->array;
-    node.data_address = AlignUp(end);
-    end = node.data_address + static_cast<uint64_t>(array.size()) * SizeOf(array.dtype());
-    datasets.push_back(&node);
+  absl::Status MakeGroup(const std::string& path) {
+    if (path.empty() || !groups_.insert(path).second) return absl::OkStatus();
+    const Id group(
+        H5Gcreate2(file_, path.c_str(), link_properties_, group_properties_, H5P_DEFAULT));
+    return group.ok() ? absl::OkStatus() : Failed(path);
   }
-  for (const auto& member : node.members) PlaceData(*member, end, datasets);
-}
 
-absl::Status WriteTree(Node& root, AtomicFile& file) {
-  std::vector<const Node*> datasets;
-  uint64_t end = kSuperblockBytes;
-  PlaceData(root, end, datasets);
-  const uint64_t base = AlignUp(end);
-  ByteWriter headers;
-  HALITE_ASSIGN_OR_RETURN(const uint64_t root_address, WriteObject(root, base, headers));
-
-  const std::vector<uint8_t> zeros(kAlignment, 0);
-  const auto pad = [&](uint64_t from, uint64_t to) {
-    return file.Write(absl::MakeConstSpan(zeros).first(to - from));
-  };
-  HALITE_RETURN_IF_ERROR(file.Write(Superblock(root_address, base + headers.bytes().size())));
-  uint64_t at = kSuperblockBytes;
-  for (const Node* node : datasets) {
-    HALITE_RETURN_IF_ERROR(pad(at, node->data_address));
-    HALITE_ASSIGN_OR_RETURN(const auto bytes, BytesOf(*node->entry->array));
-    HALITE_RETURN_IF_ERROR(file.Write(bytes));
-    at = node->data_address + bytes.size();
+  absl::Status WriteDataset(const Hdf5Entry& entry, const NdArray& array) {
+    HALITE_ASSIGN_OR_RETURN(const void* elements, ElementsOf(array));
+    const hid_t type = hdf5::NativeType(array.dtype());
+    const std::vector<hsize_t> extents(array.shape().begin(), array.shape().end());
+    const Id space(extents.empty() ? H5Screate(H5S_SCALAR)
+                                   : H5Screate_simple(array.rank(), extents.data(), nullptr));
+    const Id dataset(H5Dcreate2(file_, entry.path.c_str(), type, space, link_properties_,
+                                dataset_properties_, H5P_DEFAULT));
+    if (!dataset.ok() || (array.size() > 0 &&
+                          H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, elements) < 0)) {
+      return Failed(entry.path);
+    }
+    return WriteAttributes(entry, dataset);
   }
-  HALITE_RETURN_IF_ERROR(pad(at, base));
-  return file.Write(headers.bytes());
+
+  absl::Status WriteAttributes(const Hdf5Entry& entry, hid_t object) {
+    const Id scalar(H5Screate(H5S_SCALAR)), text_type(H5Tcopy(H5T_C_S1));
+    H5Tset_cset(text_type, H5T_CSET_UTF8);
+    H5Tset_strpad(text_type, H5T_STR_NULLPAD);
+    const hid_t types[] = {H5T_NATIVE_INT32, H5T_NATIVE_INT64, H5T_NATIVE_DOUBLE, text_type};
+    for (const auto& [name, value] : entry.attributes) {
+      const void* data = std::visit([](const auto& v) -> const void* { return &v; }, value);
+      if (const auto* text = std::get_if<std::string>(&value); text != nullptr) {
+        H5Tset_size(text_type, std::max<size_t>(text->size(), 1));
+        data = text->c_str();
+      }
+      const hid_t type = types[value.index()];
+      const Id attribute(
+          H5Acreate2(object, name.c_str(), type, scalar, attribute_properties_, H5P_DEFAULT));
+      if (!attribute.ok() || H5Awrite(attribute, type, data) < 0) {
+        return Failed(absl::StrCat(entry.path, ": attribute ", name));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const Id file_{CreateFile()};
+  const Id link_properties_{Properties(H5P_LINK_CREATE)};
+  const Id attribute_properties_{Properties(H5P_ATTRIBUTE_CREATE)};
+  const Id group_properties_{Properties(H5P_GROUP_CREATE)};
+  const Id dataset_properties_{Properties(H5P_DATASET_CREATE)};
+  std::unordered_set<std::string> groups_;
+};
+
+absl::Status WriteEntries(absl::Span<const Hdf5Entry> entries, AtomicFile& file) {
+  const std::lock_guard<std::mutex> lock(hdf5::LibraryMutex());
+  absl::Status status;
+  H5E_BEGIN_TRY { status = Writer().Write(entries, file); }
+  H5E_END_TRY
+  return status;
 }
 
 }  // namespace
 
 absl::Status WriteHdf5File(const std::string& path, absl::Span<const Hdf5Entry> entries) {
-  Node root;
-  absl::Status status;
-  for (const Hdf5Entry& entry : entries) {
-    if (status.ok() && entry.array.has_value()) status = entry.array->status();
-    if (status.ok()) status = Insert(entry, root);
-  }
-  if (!status.ok()) return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  const auto in_file = [&](const absl::Status& status) {
+    return status.ok() ? status
+                       : absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+  };
+  HALITE_RETURN_IF_ERROR(in_file(CheckEntries(entries)));
   HALITE_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
-  if (status = WriteTree(root, file); !status.ok()) {
-    return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
-  }
+  HALITE_RETURN_IF_ERROR(in_file(WriteEntries(entries, file)));
   return file.Commit();
 }
 

@@ -135,10 +135,21 @@ class TheirsInOurs(unittest.TestCase):
 
     def test_newer_formats(self):
         arrays = {"a/W": self.random(3, 4), "a/b": self.random(4), "s": np.float32(1)}
+        arrays.update({"many/p%d" % i: self.random(2) for i in range(40)})
         self.check(arrays, libver="latest")
         self.check(arrays, libver=("earliest", "v108"))
         self.check(arrays, track_order=True)
-        self.check({"x": self.random(6, 6)}, libver="latest", chunks=(6, 6), compression="gzip")
+        # The indexes of chunks: single, fixed array, extensible array, B-tree.
+        x = self.random(12, 12)
+        self.check({"x": x}, libver="latest", chunks=(12, 12), compression="gzip")
+        self.check({"x": x}, libver="latest", chunks=(5, 5), compression="gzip")
+        self.check({"x": x}, libver="latest", chunks=(5, 5), maxshape=(None, 12))
+        self.check({"x": x}, libver="latest", chunks=(5, 5), maxshape=(None, None))
+
+    def test_a_block_of_other_data_in_front(self):
+        with h5py.File(path("block.h5"), "w", userblock_size=512) as file:
+            file.create_dataset("x", data=np.arange(9, dtype=np.float32))
+        self.assertEqual(load("block.h5")["x"][1].tolist(), list(range(9)))
 
     def test_attributes(self):
         with h5py.File(path("attributes.h5"), "w") as file:
@@ -160,8 +171,8 @@ class TheirsInOurs(unittest.TestCase):
                                  "u1": False, "array": False, "missing": True})
 
     def test_what_is_not_read_is_refused_by_name(self):
-        def refused(write, message, **options):
-            with h5py.File(path("refused.h5"), "w", **options) as file:
+        def refused(write, message):
+            with h5py.File(path("refused.h5"), "w") as file:
                 write(file)
             result = tool("dump", path("refused.h5"))
             self.assertEqual(result.returncode, 1, result)
@@ -183,8 +194,6 @@ class TheirsInOurs(unittest.TestCase):
                 "filter")
         refused(lambda file: file.create_dataset("e", (4,), "f4", external=[("/etc/x", 0, 16)]),
                 "data in other files")
-        refused(lambda file: [file.create_dataset("m%d" % i, data=1.0) for i in range(20)],
-                "libver='latest'", libver="latest")
 
     def test_damaged_files_never_crash(self):
         for options in ({}, {"libver": "latest"}):
@@ -195,9 +204,11 @@ class TheirsInOurs(unittest.TestCase):
                 if not options:
                     file.create_dataset("z", data=self.random(40, 10), chunks=(7, 7),
                                         compression="gzip", shuffle=True)
-            result = tool("damage", path("damage.h5"), path("damaged.h5"), "500")
+            result = tool("damage", path("damage.h5"), path("damaged.h5"), "400")
             self.assertEqual(result.returncode, 0, result)
-            self.assertGreater(int(result.stdout), 150)
+            refused, crashed = [int(number) for number in result.stdout.split()]
+            self.assertGreater(refused, 120)
+            print("libhdf5 crashed on %d of 400 damaged files" % crashed)
 
 
 if __name__ == "__main__":

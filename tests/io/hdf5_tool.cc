@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the interoperability test asks of our reader and writer:
-//   hdf5_tool write FILE               saves a known set of parameters
-//   hdf5_tool dump FILE                prints each parameter of the file: name, need_grad, shape,
-//   values hdf5_tool damage FILE COPY COUNT   reads COUNT damaged copies of FILE; prints how many
-//   were refused
+//   hdf5_tool write FILE                saves a known set of parameters
+//   hdf5_tool dump FILE                 prints each parameter: name, need_grad, shape, values
+//   hdf5_tool damage FILE COPY COUNT    reads COUNT damaged copies of FILE; prints how many were
+//                                       refused, and on how many libhdf5 crashed
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 #include <random>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "halite/core/parameter_scope.h"
 #include "halite/io/hdf5_file.h"
 #include "halite/io/parameters_hdf5.h"
@@ -52,7 +53,7 @@ absl::Status Damage(const std::string& path, const std::string& copy, int count)
   std::ifstream in(path, std::ios::binary);
   const std::string good(std::istreambuf_iterator<char>(in), {});
   std::mt19937 random(313);
-  int refused = 0;
+  int refused = 0, crashed = 0;
   for (int i = 0; i < count; ++i) {
     std::string bytes = good;
     if (i % 4 == 0) bytes.resize(random() % bytes.size());
@@ -63,9 +64,11 @@ absl::Status Damage(const std::string& path, const std::string& copy, int count)
       bytes[random() % window] = static_cast<char>(values[random() % 3]);
     }
     std::ofstream(copy, std::ios::binary).write(bytes.data(), static_cast<int64_t>(bytes.size()));
-    refused += !ReadHdf5File(copy).ok();
+    const absl::Status status = ReadHdf5File(copy).status();
+    refused += !status.ok();
+    crashed += absl::StrContains(status.message(), "crashed");
   }
-  std::cout << refused << std::endl;
+  std::cout << refused << " " << crashed << std::endl;
   return absl::OkStatus();
 }
 
