@@ -118,13 +118,32 @@ def _halide_kernel_impl(ctx):
     args.add("dtype=" + _DTYPES[ctx.attr.dtype].halide)
     for key, value in sorted(ctx.attr.params.items()):
         args.add("%s=%s" % (key, value))
-    ctx.actions.run(
-        executable = ctx.executable.generators,
-        arguments = [args],
-        outputs = [library, header, registration],
-        mnemonic = "HalideKernel",
-        progress_message = "Compiling kernel " + function,
-    )
+    outputs = [library, header, registration]
+    progress = "Compiling kernel " + function
+    if ctx.attr.backend in _GPU_TARGETS:
+        # A stage that the schedule leaves on the host would copy its data there and back in each
+        # call, and nothing would say so.
+        ctx.actions.run_shell(
+            command = """"$@" || exit
+if "%s" "%s" | grep -q "U halide_copy_to_host"; then
+  echo "error: %s: the GPU schedule leaves a stage on the host: give each stage a gpu_tile or" \
+       "compute it inside another, pure definitions under an update included." >&2
+  exit 1
+fi""" % (cc_toolchain.nm_executable, library.path, function),
+            arguments = [ctx.executable.generators.path, args],
+            outputs = outputs,
+            tools = depset([ctx.executable.generators], transitive = [cc_toolchain.all_files]),
+            mnemonic = "HalideKernel",
+            progress_message = progress,
+        )
+    else:
+        ctx.actions.run(
+            executable = ctx.executable.generators,
+            arguments = [args],
+            outputs = outputs,
+            mnemonic = "HalideKernel",
+            progress_message = progress,
+        )
 
     # The registration object is always linked: it puts the kernel into the kernel table and pulls
     # the archive in.

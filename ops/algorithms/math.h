@@ -9,7 +9,7 @@
 //            Exp   Log   Tanh  Erf   Sigmoid  Softplus  Sin, Cos  Pow
 //   float32  1.17  1.32  2.67  2.93  2.41     2.52      3.00      1.26
 //   float64  1.15  0.75  2.50  2.69  2.38     2.70      2.05      1.43   (Sin, Cos: |x| < 2^30)
-//   float32  5.8   5.4   4.8   6.5   4.8      2.9       1.8       0.7    10^9 a second on one core
+//   float32  5.8   5.4   4.5   6.5   4.8      2.9       1.8       0.7    10^9 a second on one core
 //   float64  2.2   1.7   1.9   1.8   1.7      0.9       1.5       0.3    of a Zen 5 with AVX-512
 //
 // Halide's default float mode lets LLVM reassociate, contract a * b + c, and drop what NaN,

@@ -28,6 +28,9 @@ only_softmax() { ! kernels | grep -vE '^(softmax|fill)_' && kernels | grep -q '^
 no_gradient() { ! kernels | grep -q grad; }
 no_halide() { [ -x bazel-bin/app ] && ! ldd bazel-bin/app | grep -q libHalide; }
 sums_to_one() { bazel-bin/app | awk '{ s = $1 + $2 + $3 } END { exit !(s > 0.9998 && s < 1.0002) }'; }
+refuses_host_stage() {
+  "$bazelw" build //:host_stage_forward_kernels_opencl.host_stage_f32_opencl 2>&1 | grep 'error: host_stage_f32_opencl: the GPU schedule leaves'
+}
 # A copy of this workspace that defines com_google_absl before Halite does.
 uses_own_absl() {
   local copy
@@ -46,6 +49,7 @@ check "it computes softmax" sums_to_one
 check "it holds the kernels of softmax alone" only_softmax
 check "it does not need libHalide" no_halide
 check "its own operator passes the gradient check" "$bazelw" test //:softsign_test
+check "a GPU schedule with a stage on the host is refused" refuses_host_stage
 check "it builds for inference only" "$bazelw" build --@halite//core:inference_only=yes //:app
 check "then it holds no gradient kernel" no_gradient
 check "it builds with an Abseil of its own" uses_own_absl

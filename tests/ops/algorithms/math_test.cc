@@ -60,6 +60,7 @@ namespace {
 
 constexpr const char* kSetNames[kNumSets] = {"sse41", "avx2", "avx512", "zen4"};
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 bool CpuHas(int set) {
   __builtin_cpu_init();
@@ -296,7 +297,8 @@ double Exp32(float x) {
   if (x < -150) return 0;
   return std::exp(double(x));
 }
-double Log32(float x) { return std::log(double(x)); }
+// glibc is slow where it raises an exception.
+double Log32(float x) { return x >= 0 ? std::log(double(x)) : kNan; }
 double Tanh32(float x) {
   const double d = x;
   if (std::abs(x) < 0x1p-13f) return d - d * d * d / 3;
