@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "halite/core/apply.h"
 #include "halite/core/execution_context.h"
-#include "halite/core/random.h"
 #include "halite/ops/registry.h"
+#include "tests/bench/bench.h"
 #include "tests/bench/cases.h"
 #include "tests/bench/peak.h"
 
@@ -22,61 +22,6 @@ namespace halite::bench {
 namespace {
 
 Peak g_peak;
-
-// The function of a case on random inputs.
-class Bench {
- public:
-  explicit Bench(const Case& test) {
-    const FunctionDef& def = **AllFunctions().Find(test.function);
-    RandomGenerator random;
-    std::vector<Variable> inputs;
-    for (size_t i = 0; i < test.shapes.size(); ++i) {
-      const InputDef& input = def.inputs[std::min(i, def.inputs.size() - 1)];
-      std::vector<float> values(Size(test.shapes[i]));
-      random.Uniform(absl::MakeSpan(values), 0.01f, 1);
-      if (input.kind == InputKind::kIndex) {
-        for (float& value : values) value *= static_cast<float>(test.index_bound);
-      }
-      NdArray data = NdArray::From(test.shapes[i], values);
-      const bool is_index = input.kind == InputKind::kIndex;
-      if (is_index && !data.Cast(DType::kInt32).ok()) std::abort();
-      inputs.emplace_back(data, input.kind == InputKind::kData && input.differentiable);
-      bytes_ += Size(test.shapes[i]) * sizeof(float);
-    }
-    std::shared_ptr<void> options = def.options.MakeDefaults();
-    for (const auto& [name, value] : test.options)
-      Check(def.options.Set(options.get(), name, value));
-    outputs_ = ApplyAll(def, inputs, options);
-    for (const Variable& output : outputs_) {
-      Check(output.status());
-      output.grad().Fill(1);
-      bytes_ += output.size() * sizeof(float);
-    }
-    Forward();
-  }
-
-  void Forward() { Check(ForwardAll()); }
-  void Backward() {
-    BackwardOptions options;
-    options.use_stored_grad = true;
-    for (const Variable& output : outputs_) Check(output.Backward(options));
-  }
-  double bytes() const { return static_cast<double>(bytes_); }
-
- private:
-  static void Check(const absl::Status& status) {
-    if (status.ok()) return;
-    std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-    std::exit(1);
-  }
-  absl::Status ForwardAll() {
-    // Every output of one function comes from one run of it.
-    return outputs_[0].Forward();
-  }
-
-  std::vector<Variable> outputs_;
-  int64_t bytes_ = 0;
-};
 
 void Report(benchmark::State& state, const Case& test, double bytes, double passes) {
   using benchmark::Counter;
@@ -94,8 +39,7 @@ void Report(benchmark::State& state, const Case& test, double bytes, double pass
 
 void RegisterAll() {
   for (const Case& test : Cases()) {
-    std::string name = test.function;
-    for (const Shape& shape : test.shapes) absl::StrAppend(&name, "/", ToString(shape));
+    const std::string name = Name(test);
     benchmark::RegisterBenchmark(absl::StrCat(name, "/forward").c_str(),
                                  [&test](benchmark::State& state) {
                                    Bench bench(test);

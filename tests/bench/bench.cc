@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bench/bench.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "halite/core/apply.h"
+#include "halite/core/random.h"
+#include "halite/ops/registry.h"
+
+namespace halite::bench {
+namespace {
+
+void Check(const absl::Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  std::exit(1);
+}
+
+Variable RandomInput(const InputDef& input, const Shape& shape, int64_t index_bound,
+                     RandomGenerator& random) {
+  std::vector<float> values(Size(shape));
+  random.Uniform(absl::MakeSpan(values), 0.01f, 1);
+  const bool is_index = input.kind == InputKind::kIndex;
+  if (is_index) {
+    for (float& value : values) value *= static_cast<float>(index_bound);
+  }
+  NdArray data = NdArray::From(shape, values);
+  if (is_index) Check(data.Cast(DType::kInt32));
+  return Variable(data, input.kind == InputKind::kData && input.differentiable);
+}
+
+}  // namespace
+
+std::string Name(const Case& test) {
+  std::string name = test.function;
+  for (const Shape& shape : test.shapes) absl::StrAppend(&name, "/", ToString(shape));
+  return name;
+}
+
+Bench::Bench(const Case& test) {
+  const FunctionDef& def = **AllFunctions().Find(test.function);
+  has_gradient_ = def.gradient == Gradient::kDefined;
+  RandomGenerator random;
+  for (size_t i = 0; i < test.shapes.size(); ++i) {
+    const InputDef& input = def.inputs[std::min(i, def.inputs.size() - 1)];
+    inputs_.push_back(RandomInput(input, test.shapes[i], test.index_bound, random));
+    bytes_ += Size(test.shapes[i]) * sizeof(float);
+  }
+  std::shared_ptr<void> options = def.options.MakeDefaults();
+  for (const auto& [name, value] : test.options) Check(def.options.Set(options.get(), name, value));
+  outputs_ = ApplyAll(def, inputs_, options);
+  for (const Variable& output : outputs_) {
+    Check(output.status());
+    std::vector<float> values(output.size());
+    random.Uniform(absl::MakeSpan(values), -1, 1);
+    Check(output.grad().CopyFrom(NdArray::From(output.shape(), values)));
+    bytes_ += output.size() * sizeof(float);
+  }
+  Forward();
+}
+
+// Every output of one function comes from one run of it.
+void Bench::Forward() { Check(outputs_[0].Forward()); }
+
+void Bench::Backward() {
+  BackwardOptions options;
+  options.use_stored_grad = true;
+  for (const Variable& output : outputs_) Check(output.Backward(options));
+}
+
+}  // namespace halite::bench
