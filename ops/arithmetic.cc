@@ -10,7 +10,7 @@ namespace halite {
 
 absl::Span<const FunctionDef> ArithmeticFunctions() {
   static const auto& functions = *new std::vector<FunctionDef>{
-      BinaryDef("add2", "Add2", "Add"),
+      BinaryDef("add2", "Add2", "Add", {.slope1 = 1}),
       BinaryDef("div2", "Div2", "Div"),
       BinaryDef("equal", "Equal", "Equal", {.gradients = 0}),
       BinaryDef("greater", "Greater", "Greater", {.gradients = 0}),
@@ -20,7 +20,7 @@ absl::Span<const FunctionDef> ArithmeticFunctions() {
       BinaryDef("sigmoid_cross_entropy", "SigmoidCrossEntropy", "",
                 {.name0 = "x", .name1 = "target", .gradients = 1, .broadcast = false}),
       BinaryDef("squared_error", "SquaredError", ""),
-      BinaryDef("sub2", "Sub2", "Sub"),
+      BinaryDef("sub2", "Sub2", "Sub", {.slope1 = -1}),
   };
   return functions;
 }

@@ -24,8 +24,8 @@ struct ConvolutionOptions {
 namespace functions {
 
 // Cross-correlation (the kernel is not flipped):
-//   y[n, o, p...] = b[o] + sum over c, k... of x[n, c, p stride - pad + k dilation ...] w[o, c,
-//   k...]
+//   y[n, o, p...] = b[o]
+//                   + sum over c, k... of x[n, c, p stride - pad + k dilation ...] w[o, c, k...]
 // x [B..., C, S...], w [O, C / group, K...], b [O] or empty -> y [B..., O, P...] with
 // P = floor((S + 2 pad - dilation (K - 1) - 1) / stride) + 1. Output channels of group g read the
 // input channels of group g.

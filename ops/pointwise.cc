@@ -74,12 +74,18 @@ void BinaryForward(Lowering& l) {
   });
 }
 
+// kSlope1: see BinaryInputs.
+template <int kSlope1>
 void BinaryBackward(Lowering& l) {
   const Walk walk = BinaryWalk(l);
   for (int i = 0; i < 2; ++i) {
     if (!l.wants(i)) continue;
     // An input that was broadcast gets the sum over the copies.
     const bool is_broadcast = l.x_shape(i) != l.y_shape();
+    if (is_broadcast && kSlope1 != 0) {
+      SumToShape(l, l.dy(), l.y_shape(), l.dx(i), l.x_shape(i), i == 0 ? 1 : kSlope1);
+      continue;
+    }
     const Operand dx = is_broadcast ? l.Scratch(l.y_shape()) : l.dx(i);
     walk.ForEachOuter(kWalkRank, [&](absl::Span<const int64_t> at) {
       l.Call(absl::StrCat(l.def().name, "_grad", i),
@@ -128,7 +134,9 @@ FunctionDef BinaryDef(std::string name, std::string nnabla_name, std::string onn
   if (inputs.gradients == 1) def.inputs[1].differentiable = false;
   def.infer = inputs.broadcast ? InferBroadcast : InferEqualShapes;
   def.forward = BinaryForward;
-  def.backward = BinaryBackward;
+  def.backward = inputs.slope1 == 0   ? BinaryBackward<0>
+                 : inputs.slope1 == 1 ? BinaryBackward<1>
+                                      : BinaryBackward<-1>;
   def.in_place = true;
   return def;
 }

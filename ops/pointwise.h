@@ -20,6 +20,9 @@ struct BinaryInputs {
   std::string name1 = "x1";
   int gradients = 2;      // of the first so many inputs
   bool broadcast = true;  // else the shapes must be equal
+  // y = x0 + slope1 x1, with 1 or -1; 0 if y is something else. A broadcast input of a sum then
+  // gets its gradient in one pass over dy.
+  int slope1 = 0;
 };
 
 // y = f(x0, x1), elementwise with broadcasting: equal ranks, each dimension equal or 1 on one side.

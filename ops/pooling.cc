@@ -109,8 +109,15 @@ absl::Status InferPooling(Inference& in) {
 
 Operand Places(Lowering& l) { return l.State(0, l.y_shape(), DType::kInt32); }
 
+// A maximum over whole planes is a reduction of rows; its index is the place in the plane.
 void MaxPoolingForward(Lowering& l) {
   const Sizes sizes(l.x_shape(), l.options<MaxPoolingOptions>());
+  if (sizes.is_global()) {
+    l.Call("max", {{"x", l.x().View({1, sizes.in_plane(), sizes.rest})},
+                   {"y.0", l.y().View({1, sizes.rest})},
+                   {"y.1", Places(l).View({1, sizes.rest})}});
+    return;
+  }
   l.Call("max_pooling", sizes.With({{"x", sizes.Input(l.x())},
                                     {"y.0", sizes.Output(l.y())},
                                     {"y.1", sizes.Output(Places(l))}}));
@@ -140,6 +147,13 @@ void AveragePoolingForward(Lowering& l) {
 void AveragePoolingBackward(Lowering& l) {
   const auto& options = l.options<AveragePoolingOptions>();
   const Sizes sizes(l.x_shape(), options);
+  if (sizes.is_global()) {
+    const int64_t plane = sizes.in_plane();
+    l.Call("sum_grad", {{"dy", l.dy().WithDims({{plane, 0}, {sizes.rest, 1}}, 0)},
+                        {"scale", 1.0 / static_cast<double>(plane)},
+                        {"dx", l.dx().View({plane, sizes.rest})}});
+    return;
+  }
   l.Call("average_pooling_grad", sizes.With({{"dy", sizes.Output(l.dy())},
                                              {"including_pad", options.including_pad},
                                              {"dx", sizes.Input(l.dx())}}));
@@ -172,6 +186,7 @@ absl::Span<const FunctionDef> PoolingFunctions() {
     max.onnx_name = "MaxPool";
     max.forward = MaxPoolingForward;
     max.backward = MaxPoolingBackward;
+    max.kernels.push_back("max");
 
     FunctionDef average = PoolingDef<AveragePoolingOptions>(
         "average_pooling", OptionsDef::Of<AveragePoolingOptions>().With(
@@ -181,6 +196,7 @@ absl::Span<const FunctionDef> PoolingFunctions() {
     average.forward = AveragePoolingForward;
     average.backward = AveragePoolingBackward;
     average.kernels.push_back("sum");
+    average.gradient_kernels.push_back("sum_grad");
     return new std::vector<FunctionDef>{std::move(max), std::move(average)};
   }();
   return functions;

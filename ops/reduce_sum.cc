@@ -36,11 +36,11 @@ void SumOverAxes(Lowering& l, const Operand& x, const Shape& shape,
   }
 }
 
-void SumToShape(Lowering& l, const Operand& x, const Shape& from, const Operand& y,
-                const Shape& to) {
+void SumToShape(Lowering& l, const Operand& x, const Shape& from, const Operand& y, const Shape& to,
+                double scale) {
   std::vector<bool> reduced;
   for (size_t d = 0; d < from.size(); ++d) reduced.push_back(from[d] != to[d]);
-  SumOverAxes(l, x, from, reduced, y);
+  SumOverAxes(l, x, from, reduced, y, scale);
 }
 
 }  // namespace halite

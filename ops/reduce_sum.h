@@ -20,9 +20,9 @@ std::vector<std::pair<int, int>> AxisRuns(const std::vector<bool>& reduced);
 void SumOverAxes(Lowering& l, const Operand& x, const Shape& shape,
                  const std::vector<bool>& reduced, const Operand& y, double scale = 1);
 
-// Sums x, of shape `from`, to the shape `to`, which was broadcast to it.
-void SumToShape(Lowering& l, const Operand& x, const Shape& from, const Operand& y,
-                const Shape& to);
+// Sums `scale` x, of shape `from`, to the shape `to`, which was broadcast to it.
+void SumToShape(Lowering& l, const Operand& x, const Shape& from, const Operand& y, const Shape& to,
+                double scale = 1);
 
 }  // namespace halite
 

@@ -81,28 +81,6 @@ inline void ScheduleReduce(ColumnReduce& op, const Halide::LoopLevel& at, int wi
   }
 }
 
-// Loops over rows: `row`, where the row's stages are computed, in tasks of about `grain` elements.
-struct RowLoops {
-  Halide::VarOrRVar row, task;
-
-  RowLoops(Halide::Stage stage, const std::vector<Halide::VarOrRVar>& outer,
-           const Halide::Expr& row_length, int grain = kGrain)
-      : row("row", outer[0].is_rvar), task("task", outer[0].is_rvar) {
-    constexpr auto kGuard = Halide::TailStrategy::GuardWithIf;
-    stage.split(FuseAll(stage, outer), task, row, RowsPerTask(row_length, grain), kGuard)
-        .parallel(task)
-        .never_partition({row, task});
-  }
-};
-
-// `length` in even parts of at most `most`, whole vectors of `lanes`. A part is no longer than what
-// there is: steps past the end do nothing, but a masked vector there costs as much as others, and a
-// hundred times as much where it meets a page that is not mapped.
-inline Halide::Expr EvenPart(const Halide::Expr& length, int most, int lanes) {
-  const Halide::Expr parts = (length + most - 1) / most, part = (length + parts - 1) / parts;
-  return clamp((part + lanes - 1) / lanes * lanes, lanes, most);
-}
-
 // Loops over tiles of at most `most` columns, whose elements are visited `lanes` at a time: `tile`,
 // where the tile's stages are computed, in tasks of about `grain` elements. `middle`: loops of a
 // tile.
@@ -136,21 +114,6 @@ struct TileLoops {
     stage.parallel(task).never_partition({task});
   }
 };
-
-// One pass over an array: loops[0] runs over `row_length` contiguous elements, the rest are outer
-// loops.
-inline void ScheduleElements(Halide::Stage stage, const std::vector<Halide::VarOrRVar>& loops,
-                             const Halide::Expr& row_length, int lanes, int grain = kGrain) {
-  constexpr auto kGuard = Halide::TailStrategy::GuardWithIf;
-  const bool r = loops[0].is_rvar;
-  const Halide::VarOrRVar chunk("chunk", r), i("i", r);
-  const Halide::Expr size = EvenPart(row_length, grain, lanes);
-  stage.split(loops[0], chunk, i, size, kGuard)
-      .vectorize(i, lanes, Halide::TailStrategy::Predicate);
-  std::vector<Halide::VarOrRVar> rows(loops);
-  rows[0] = chunk;
-  RowLoops(stage, rows, size, grain);
-}
 
 // On a GPU a block of kRowThreads threads shares a row; RowReduce has as many lanes there.
 constexpr int kRowThreads = 64;

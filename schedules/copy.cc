@@ -3,9 +3,8 @@
 // Schedules and kernels of Copy: x, y [i0, i1, i2, i3] with any strides.
 //
 //   copy:       walks rows along i0, fast where x and y are contiguous there
-//   transpose:  x is contiguous along i1 and y along i0: walks tiles, so that each cache line of x
-//   is
-//               used whole while it is there
+//   transpose:  x is contiguous along i1 and y along i0: walks tiles, so that each cache line of
+//               x is used whole while it is there
 //
 // Both are bound by memory.
 #include "halite/ops/algorithms/copy.h"
@@ -32,7 +31,7 @@ std::vector<VarOrRVar> Loops(const Copy& op) {
 }  // namespace
 
 void ScheduleCpu(Copy& op, const Target& target, const Tuning&) {
-  ScheduleRowsCpu(op.dx.update(), Loops(op), op.r[0].extent(),
+  ScheduleRowsCpu(op.dx.update(), Loops(op), {op.r[0].extent(), op.r[1].extent()},
                   target.natural_vector_size(op.dx.types()[0]));
 }
 

@@ -19,6 +19,10 @@ namespace {
 
 using namespace Halide;
 
+// Columns of a task of the gradient: whole cache lines, and enough of them in a row to be
+// fetched ahead.
+constexpr int kColumns = 128;
+
 class EmbedKernel : public OpGenerator<EmbedKernel> {
  public:
   Input<Buffer> index{"index", Int(32), 1};
@@ -40,7 +44,8 @@ class EmbedKernel : public OpGenerator<EmbedKernel> {
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(op.y, {op.c, op.j});
     } else {
-      ScheduleElements(op.y, {op.c, op.j}, width, get_target().natural_vector_size(dtype));
+      ScheduleRowsCpu(op.y, {op.c, op.j}, {width, index.dim(0).extent()},
+                      get_target().natural_vector_size(dtype));
     }
   }
 };
@@ -69,17 +74,17 @@ class EmbedGradKernel : public OpGenerator<EmbedGradKernel> {
     if (get_target().has_gpu_feature()) {
       ScheduleGpu(op);
     } else {
-      ScheduleCpu(op, width, count, get_target().natural_vector_size(dtype));
+      ScheduleCpu(op, width, rows, get_target().natural_vector_size(dtype));
     }
     op.dw.update(0).specialize(!accumulate_dw);
   }
 
  private:
-  static void ScheduleCpu(EmbedGrad& op, const Expr& width, const Expr& count, int lanes) {
-    ScheduleElements(op.dw.update(0), {op.all.x, op.all.y}, width, lanes);
+  static void ScheduleCpu(EmbedGrad& op, const Expr& width, const Expr& rows, int lanes) {
+    ScheduleRowsCpu(op.dw.update(0), {op.all.x, op.all.y}, {width, rows}, lanes);
     const RVar task("task"), c("c");
     op.dw.update(1)
-        .split(op.r.x, task, c, RowsPerTask(count * lanes) * lanes, kGuard)
+        .split(op.r.x, task, c, kColumns, kGuard)
         .reorder(c, op.r.y, task)
         .vectorize(c, lanes, TailStrategy::Predicate)
         .parallel(task);
@@ -112,7 +117,8 @@ class OneHotKernel : public OpGenerator<OneHotKernel> {
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(op.y, {op.p, op.j});
     } else {
-      ScheduleElements(op.y, {op.p, op.j}, size, get_target().natural_vector_size(dtype));
+      ScheduleRowsCpu(op.y, {op.p, op.j}, {size, index.dim(0).extent()},
+                      get_target().natural_vector_size(dtype));
     }
   }
 };
@@ -136,7 +142,8 @@ class OneHotIndexKernel : public OpGenerator<OneHotIndexKernel> {
       ScheduleUndefinedGpu(op.index);
       ScheduleRowsGpu(op.index.update(), {op.r.x});
     } else {
-      ScheduleElements(op.index.update(), {op.r.x}, count, get_target().natural_vector_size(dtype));
+      ScheduleRowsCpu(op.index.update(), {op.r.x}, {count},
+                      get_target().natural_vector_size(dtype));
     }
     op.index.update().specialize(!accumulate_index);
   }

@@ -33,19 +33,57 @@ inline Halide::VarOrRVar FuseAll(Halide::Stage stage, const std::vector<Halide::
   return all;
 }
 
-// One pass over rows: loops[0] runs over `row_length` contiguous elements, `lanes` at a time; the
-// rest are outer loops; tasks of about kGrain elements.
+// Loops over rows: `row`, where the row's stages are computed, in tasks of about `grain` elements.
+struct RowLoops {
+  Halide::VarOrRVar row, task;
+
+  RowLoops(Halide::Stage stage, const std::vector<Halide::VarOrRVar>& outer,
+           const Halide::Expr& row_length, int grain = kGrain)
+      : row("row", outer[0].is_rvar), task("task", outer[0].is_rvar) {
+    constexpr auto kGuard = Halide::TailStrategy::GuardWithIf;
+    stage.split(FuseAll(stage, outer), task, row, RowsPerTask(row_length, grain), kGuard)
+        .parallel(task)
+        .never_partition({row, task});
+  }
+};
+
+// `length` in even parts of at most `most`, whole vectors of `lanes`. A part is no longer than what
+// there is: steps past the end do nothing, but a masked vector there costs as much as others, and a
+// hundred times as much where it meets a page that is not mapped.
+inline Halide::Expr EvenPart(const Halide::Expr& length, int most, int lanes) {
+  const Halide::Expr parts = (length + most - 1) / most, part = (length + parts - 1) / parts;
+  return Halide::clamp((part + lanes - 1) / lanes * lanes, lanes, most);
+}
+
+// One pass over an array: loops[0] runs over extents[0] contiguous elements, `lanes` at a time;
+// loops[1], if there is one, over extents[1] rows; the rest are outer loops. Tasks of about `grain`
+// elements. A task walks blocks of rows: finding the indices of a block takes integer divisions,
+// 20 ns, which would cost more than a short row.
 inline void ScheduleRowsCpu(Halide::Stage stage, const std::vector<Halide::VarOrRVar>& loops,
-                            Halide::Expr row_length, int lanes) {
+                            const std::vector<Halide::Expr>& extents, int lanes,
+                            int grain = kGrain) {
+  using Halide::clamp;
   constexpr auto kGuard = Halide::TailStrategy::GuardWithIf;
   const bool r = loops[0].is_rvar;
-  const Halide::VarOrRVar chunk("chunk", r), i("i", r), task("task", r), inner("inner", r);
-  // A short row is one chunk of its own length: a guard is paid for each iteration of a chunk.
-  const Halide::Expr chunk_length = Halide::max(1, Halide::min(kGrain, row_length));
-  stage.split(loops[0], chunk, i, chunk_length, kGuard).vectorize(i, lanes, kGuard);
-  std::vector<Halide::VarOrRVar> rows(loops);
-  rows[0] = chunk;
-  stage.split(FuseAll(stage, rows), task, inner, RowsPerTask(row_length), kGuard).parallel(task);
+  const Halide::VarOrRVar chunk("chunk", r), i("i", r), block("block", r), row("row", r);
+  const Halide::VarOrRVar task("task", r), inner("inner", r);
+  // No longer than what there is: a guard is paid for each iteration of a split.
+  const Halide::Expr width = clamp(extents[0], 1, grain);
+  stage.split(loops[0], chunk, i, width, kGuard).vectorize(i, lanes, kGuard);
+  if (loops.size() == 1) {
+    stage.parallel(chunk);
+    return;
+  }
+  const Halide::Expr height = clamp(grain / width, 1, Halide::max(extents[1], 1));
+  stage.split(loops[1], block, row, height, kGuard);
+  std::vector<Halide::VarOrRVar> outer = {chunk, block};
+  outer.insert(outer.end(), loops.begin() + 2, loops.end());
+  std::vector<Halide::VarOrRVar> order = {row};
+  order.insert(order.end(), outer.begin(), outer.end());
+  stage.reorder(order);
+  stage.split(FuseAll(stage, outer), task, inner, RowsPerTask(width * height, grain), kGuard)
+      .parallel(task)
+      .never_partition({row, inner, task});
 }
 
 // The same on a GPU: one thread an element.

@@ -103,7 +103,7 @@ class Unary : public PointwiseGenerator<Unary> {
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(y, {i});
     } else {
-      ScheduleRowsCpu(y, {i}, y_->dim(0).extent(), get_target().natural_vector_size(dtype));
+      ScheduleRowsCpu(y, {i}, {y_->dim(0).extent()}, get_target().natural_vector_size(dtype));
     }
   }
 
@@ -135,7 +135,7 @@ class GradientGenerator : public PointwiseGenerator<Derived> {
     if (this->get_target().has_gpu_feature()) {
       ScheduleUpdateGpu(out.dx, out.vars, loops);
     } else {
-      ScheduleRowsCpu(out.dx.update(), loops, extents[0],
+      ScheduleRowsCpu(out.dx.update(), loops, extents,
                       this->get_target().natural_vector_size(this->dtype));
     }
     out.dx.update().specialize(!out.accumulate);
@@ -192,7 +192,8 @@ class Binary : public PointwiseGenerator<Binary> {
       ScheduleRowsGpu(y, loops);
       return;
     }
-    ScheduleRowsCpu(y, loops, y_->dim(0).extent(), get_target().natural_vector_size(dtype));
+    ScheduleRowsCpu(y, loops, {y_->dim(0).extent(), y_->dim(1).extent()},
+                    get_target().natural_vector_size(dtype));
     const Expr stride0 = inputs_[0].second->dim(0).stride();
     const Expr stride1 = inputs_[1].second->dim(0).stride();
     y.specialize(stride0 == 1 && stride1 == 1);
@@ -249,7 +250,7 @@ class Fill : public OpGenerator<Fill> {
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(y, {i});
     } else {
-      ScheduleRowsCpu(y, {i}, y_->dim(0).extent(), get_target().natural_vector_size(dtype));
+      ScheduleRowsCpu(y, {i}, {y_->dim(0).extent()}, get_target().natural_vector_size(dtype));
     }
   }
 

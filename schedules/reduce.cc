@@ -4,11 +4,11 @@
 //
 //   sum:       x[inner, axis, outer], scale -> y[inner, outer]
 //   sum_grad:  dy[i0, i1, i2, i3], scale -> dx; a stride of 0 broadcasts dy
-//   max:       x[inner, axis, outer] -> y.0[inner, outer] the maximum, y.1 its
-//   index max_grad:  index, dy [inner, outer], axis -> dx[inner, axis, outer]
+//   max:       x[inner, axis, outer] -> y.0[inner, outer] the maximum, y.1 its index
+//   max_grad:  index, dy [inner, outer], axis -> dx[inner, axis, outer]
 //
-// All are bound by memory. Rows are summed in vectors side by side, columns a
-// few elements at a time into sums that stand in the first-level cache.
+// All are bound by memory. Rows are summed in vectors side by side, columns a few elements at a
+// time into sums that stand in the first-level cache.
 #include "halite/ops/algorithms/reduce.h"
 
 #include "halite/schedules/axis.h"
@@ -20,8 +20,7 @@ namespace {
 
 using namespace Halide;
 
-// Vectors of a row that are reduced side by side: they do not wait for each
-// other.
+// Vectors of a row that are reduced side by side: they do not wait for each other.
 constexpr int kVectors = 4;
 // Columns whose partial results stand in memory at a time.
 constexpr int kWidth = 1024;
@@ -132,7 +131,7 @@ class SumGradKernel : public OpGenerator<SumGradKernel> {
       ScheduleRowsGpu(op.dx.update(), loops);
       return;
     }
-    ScheduleElements(op.dx.update(), loops, extents[0], get_target().natural_vector_size(dtype));
+    ScheduleRowsCpu(op.dx.update(), loops, extents, get_target().natural_vector_size(dtype));
     const Expr stride = dy.dim(0).stride();
     op.dx.update().specialize(stride == 0 && !op.accumulate);
     op.dx.update().specialize(stride == 1 && !op.accumulate);
@@ -208,9 +207,9 @@ class MaxGradKernel : public OpGenerator<MaxGradKernel> {
     const int lanes = get_target().natural_vector_size(dtype);
     Stage columns = op.dx.update();
     Stage rows = columns.specialize(inner == 1 && dx.dim(1).stride() == 1);
-    ScheduleElements(rows, {op.r.y, op.r.x, op.r.z}, axis, lanes);
+    ScheduleRowsCpu(rows, {op.r.y, op.r.x, op.r.z}, {axis, inner}, lanes);
     rows.specialize(!op.accumulate);
-    ScheduleElements(columns, {op.r.x, op.r.y, op.r.z}, inner, lanes);
+    ScheduleRowsCpu(columns, {op.r.x, op.r.y, op.r.z}, {inner, axis}, lanes);
     columns.specialize(!op.accumulate);
   }
 };

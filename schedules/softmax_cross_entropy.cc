@@ -110,9 +110,12 @@ class SoftmaxCrossEntropyGradKernel : public OpGenerator<SoftmaxCrossEntropyGrad
     const int lanes = get_target().natural_vector_size(dtype);
     Stage columns = op.dx.update();
     Stage rows = columns.specialize(in.is_rows);
-    ScheduleElements(rows, {op.r.y, op.r.x, op.r.z}, in.axis, lanes, kTask);
+    rows.reorder(op.r.y, op.r.x, op.r.z);
+    const RowLoops row(rows, {op.r.x, op.r.z}, in.axis, kTask);
+    rows.vectorize(op.r.y, lanes, TailStrategy::Predicate);
     rows.specialize(!op.accumulate);
-    ScheduleElements(columns, {op.r.x, op.r.y, op.r.z}, in.inner, lanes, kTask);
+    const TileLoops tile(columns, op.r.x, {op.r.y}, {op.r.z}, in.inner, in.axis, kTile, lanes,
+                         kTask);
     columns.specialize(!op.accumulate);
   }
 };

@@ -30,7 +30,7 @@ void ScheduleInPlace(Func f, const Var& i, const RVar& r, Expr n, const Target& 
   if (target.has_gpu_feature()) {
     ScheduleUpdateGpu(f, {i}, {r});
   } else {
-    ScheduleRowsCpu(f.update(), {r}, n, target.natural_vector_size(type));
+    ScheduleRowsCpu(f.update(), {r}, {n}, target.natural_vector_size(type));
   }
 }
 

@@ -7,9 +7,8 @@
 //   Embed:        y[c, j] = w[c, index[j]]; NaN for an index outside [0, rows)
 //   EmbedGrad:    dw[c, r] = prior + sum of dy[c, j] over all j with index[j] = r
 //   OneHot:       y[p, j] = 1 where p = index[j] or p = index[j] + size, else 0
-//   OneHotIndex:  index[j] = prior extent + (x[j] modulo extent), where prior is index[j] itself or
-//   0:
-//                 the flat index of several dimensions; kNoIndex if x[j] is outside
+//   OneHotIndex:  index[j] = prior extent + (x[j] modulo extent), where prior is index[j] itself
+//                 or 0: the flat index of several dimensions; kNoIndex if x[j] is outside
 //                 [-extent, extent)
 #ifndef HALITE_OPS_ALGORITHMS_EMBED_H_
 #define HALITE_OPS_ALGORITHMS_EMBED_H_

@@ -3,8 +3,7 @@
 // Pooling over windows of up to three spatial axes, and its gradients. Window o of an axis begins
 // at o * stride - pad and has `kernel` cells, of which those in [0, in) count:
 //   max:      y(o) = max of x over the window; place(o) = the index in x, counted within the
-//   spatial
-//             axes, of the first NaN, else of the first maximum
+//             spatial axes, of the first NaN, else of the first maximum
 //             dx(i) += sum over the windows o with place(o) = i of dy(o)
 //   average:  y(o) = (sum of x over the window) / size(o)
 //             dx(i) += sum over the windows o that cover i of dy(o) / size(o)

@@ -3,9 +3,8 @@
 // Random numbers, as core/random.h defines them: number i of a draw comes from word i % 4 of the
 // Philox4x32-10 block (Salmon, Moraes, Dror, Shaw, SC 2011) at counter offset + i / 4.
 //   uniform:  u = (word >> 8) 2^-24, in [0, 1): the same bits as on any other machine
-//   normal:   of words a, b of a pair: sqrt(-2 log(1 - u_a)) times cos(2 pi u_b), then sin(2 pi
-//   u_b);
-//             within 4 units in the last place
+//   normal:   of words a, b of a pair: sqrt(-2 log(1 - u_a)) times cos(2 pi u_b), then
+//             sin(2 pi u_b); within 4 units in the last place
 //   dropout:  y = u >= p ? x / (1 - p) : 0, dx = u >= p ? dy / (1 - p) : 0
 // Numbers are float32; arrays of float64 hold the same, widened.
 #ifndef HALITE_OPS_ALGORITHMS_RANDOM_H_

@@ -2,11 +2,10 @@
 //
 // Reductions over the middle dimension of x[inner, axis, outer].
 //
-//   Sum, StridedSum:  y[i, o] = prior + scale sum_k x[i, k, o], where prior is
-//   y itself or 0 SumGrad:          dx = prior + scale dy, where strides of 0
-//   broadcast dy to the shape of x Max:              y[i, o] = max_k x[i, k,
-//   o], index[i, o] = the least k with that value MaxGrad:          dx[i, k, o]
-//   = prior + (k = index[i, o] ? dy[i, o] : 0)
+//   Sum, StridedSum:  y[i, o] = prior + scale sum_k x[i, k, o], where prior is y itself or 0
+//   SumGrad:          dx = prior + scale dy, where strides of 0 broadcast dy to the shape of x
+//   Max:              y[i, o] = max_k x[i, k, o], index[i, o] = the least k with that value
+//   MaxGrad:          dx[i, k, o] = prior + (k = index[i, o] ? dy[i, o] : 0)
 #ifndef HALITE_OPS_ALGORITHMS_REDUCE_H_
 #define HALITE_OPS_ALGORITHMS_REDUCE_H_
 

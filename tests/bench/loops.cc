@@ -102,7 +102,7 @@ void AddPointwise(std::vector<LoopCase>& cases) {
       });
   AddUnary(
       cases, "elu", [](F x) { return x >= 0 ? x : std::exp(x) - 1; },
-      [](F x, F y, F dy) { return x >= 0 ? dy : (y + 1) * dy; });
+      [](F x, F, F dy) { return x >= 0 ? dy : std::exp(x) * dy; });
   AddUnary(
       cases, "add_scalar", [](F x) { return x + 1; }, [](F, F, F dy) { return dy; });
   AddUnary(

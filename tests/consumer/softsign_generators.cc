@@ -33,7 +33,7 @@ struct SoftsignGrad {
 };
 
 void ScheduleCpu(Softsign& op, const Target& target, const halite::Tuning&) {
-  halite::ScheduleRowsCpu(op.y, {op.i}, op.y.output_buffer().dim(0).extent(),
+  halite::ScheduleRowsCpu(op.y, {op.i}, {op.y.output_buffer().dim(0).extent()},
                           target.natural_vector_size(op.y.types()[0]));
 }
 void ScheduleGpu(Softsign& op, const Target&, const halite::Tuning&) {
@@ -41,7 +41,7 @@ void ScheduleGpu(Softsign& op, const Target&, const halite::Tuning&) {
 }
 void ScheduleCpu(SoftsignGrad& op, const Target& target, const halite::Tuning&) {
   Func dx = op.dx.dx;
-  halite::ScheduleRowsCpu(dx.update(), {op.dx.r[0]}, op.dx.r[0].extent(),
+  halite::ScheduleRowsCpu(dx.update(), {op.dx.r[0]}, {op.dx.r[0].extent()},
                           target.natural_vector_size(dx.types()[0]));
   dx.update().specialize(!op.dx.accumulate);
 }
