@@ -26,8 +26,7 @@ struct Embed {
 
   Embed(const Halide::Func& index, const Halide::Func& w, const Halide::Expr& rows) {
     const Halide::Expr at = index(j), value = w(c, clamp(at, 0, rows - 1));
-    const Halide::Expr nan = math::internal::FromBits(math::internal::NanBits(value));
-    y(c, j) = math::Select(at >= 0 && at < rows, value, nan);
+    y(c, j) = math::Select(at >= 0 && at < rows, value, math::Nan(value));
   }
 };
 

@@ -133,6 +133,9 @@ inline Expr Select(const Expr& condition, Expr a, Expr b) {
   return internal::FromBits(Halide::select(condition, internal::Bits(a), internal::Bits(b)));
 }
 
+// The NaN of x's type.
+inline Expr Nan(const Expr& x) { return internal::FromBits(internal::NanBits(x)); }
+
 // The greater and the lesser of the two; NaN when either is NaN.
 inline Expr Max(const Expr& a, const Expr& b) {
   return Select(IsNan(a), a, Select(Less(b, a), a, b));

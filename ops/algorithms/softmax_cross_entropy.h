@@ -23,8 +23,8 @@ namespace halite {
 // `value` where the label is one of `axis` classes, 0 where it is negative, NaN beyond.
 inline Halide::Expr ForLabel(const Halide::Expr& label, const Halide::Expr& axis,
                              const Halide::Expr& value) {
-  const Halide::Expr nan = math::internal::FromBits(math::internal::NanBits(value));
-  return math::Select(label < 0, cast(value.type(), 0), math::Select(label < axis, value, nan));
+  return math::Select(label < 0, cast(value.type(), 0),
+                      math::Select(label < axis, value, math::Nan(value)));
 }
 
 struct SoftmaxCrossEntropy {

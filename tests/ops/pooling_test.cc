@@ -252,6 +252,13 @@ TEST(Pooling, WindowsOfEqualNumbersGiveTheirGradientToTheFirst) {
     for (int i = 0; i < 16; ++i) {
       EXPECT_EQ(dx[i], (i == 0 || i == 1 || i == 4 || i == 5) ? 1 : 0) << value << " " << i;
     }
+    // One window over everything.
+    x.grad().Zero();
+    const Variable peak = F::MaxPooling(x, {4, 4});
+    ASSERT_TRUE(peak.Forward().ok());
+    ASSERT_TRUE(peak.Backward().ok());
+    const auto dx_peak = x.grad().ToVector<double>().value();
+    for (int i = 0; i < 16; ++i) EXPECT_EQ(dx_peak[i], i == 0 ? 1 : 0) << value << " " << i;
   }
 }
 
