@@ -8,12 +8,17 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
+#include <string>
+#include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "halite/core/kernel_table.h"
 #include "halite/tests/ops/gradient_cases.h"
 #include "tests/bench/cases.h"
@@ -92,6 +97,41 @@ TEST(RegistryTest, EveryFunctionHasAGradientCheckAndABenchmark) {
   }
   for (const std::string& name : checked) EXPECT_TRUE(names.count(name)) << name;
   for (const std::string& name : timed) EXPECT_TRUE(names.count(name)) << name;
+}
+
+// "top_n_error" -> "TopNError"
+std::string DeclaredName(const std::string& name) {
+  std::string result;
+  for (const absl::string_view word : absl::StrSplit(name, '_')) {
+    absl::StrAppend(&result, absl::AsciiStrToUpper(word.substr(0, 1)), word.substr(1));
+  }
+  return result;
+}
+
+// Names of functions that ops/*.h declares below a comment, with or without a template line.
+std::set<std::string> DocumentedNames() {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator("ops")) {
+    if (entry.path().extension() != ".h") continue;
+    std::ifstream file(entry.path());
+    bool documented = false;
+    for (std::string line; std::getline(file, line);) {
+      const std::vector<std::string> words = absl::StrSplit(line.substr(0, line.find('(')), ' ');
+      if (documented && line.find('(') != std::string::npos) names.insert(words.back());
+      documented =
+          absl::StartsWith(line, "//") || (documented && absl::StartsWith(line, "template"));
+    }
+  }
+  return names;
+}
+
+TEST(RegistryTest, EveryFunctionHasADocumentedDeclaration) {
+  const std::set<std::string> documented = DocumentedNames();
+  for (const FunctionDef* def : AllFunctions().functions()) {
+    EXPECT_TRUE(documented.count(DeclaredName(def->name)))
+        << "ops/*.h declare no " << DeclaredName(def->name) << " below a comment";
+  }
+  EXPECT_FALSE(documented.count("Activation"));  // declared without a comment
 }
 
 }  // namespace
