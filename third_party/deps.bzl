@@ -84,6 +84,14 @@ def halite_deps():
     )
     _maybe(
         system_library,
+        "onednn",
+        headers = ["dnnl.hpp"],
+        include = ["dnnl.hpp", "oneapi"],
+        targets = {":onednn": "-ldnnl -lgomp"},
+        apt = ["libdnnl-dev"],
+    )
+    _maybe(
+        system_library,
         "zlib",
         headers = ["zlib.h"],
         include = ["zlib.h", "zconf.h"],

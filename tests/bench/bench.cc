@@ -19,7 +19,11 @@ void Check(const absl::Status& status) {
   std::exit(1);
 }
 
-Variable RandomInput(const InputDef& input, const Shape& shape, int64_t index_bound,
+bool Wants(Pass pass, size_t input) {
+  return pass == Pass::kBackward || (input == 0) == (pass == Pass::kBackwardData);
+}
+
+Variable RandomInput(const InputDef& input, const Shape& shape, int64_t index_bound, bool wanted,
                      RandomGenerator& random) {
   std::vector<float> values(Size(shape));
   random.Uniform(absl::MakeSpan(values), 0.01f, 1);
@@ -29,7 +33,7 @@ Variable RandomInput(const InputDef& input, const Shape& shape, int64_t index_bo
   }
   NdArray data = NdArray::From(shape, values);
   if (is_index) Check(data.Cast(DType::kInt32));
-  return Variable(data, input.kind == InputKind::kData && input.differentiable);
+  return Variable(data, wanted && input.kind == InputKind::kData && input.differentiable);
 }
 
 }  // namespace
@@ -40,13 +44,14 @@ std::string Name(const Case& test) {
   return name;
 }
 
-Bench::Bench(const Case& test) {
+Bench::Bench(const Case& test, Pass pass) {
   const FunctionDef& def = **AllFunctions().Find(test.function);
   has_gradient_ = def.gradient == Gradient::kDefined;
   RandomGenerator random;
   for (size_t i = 0; i < test.shapes.size(); ++i) {
     const InputDef& input = def.inputs[std::min(i, def.inputs.size() - 1)];
-    inputs_.push_back(RandomInput(input, test.shapes[i], test.index_bound, random));
+    const bool wanted = pass != Pass::kForward && Wants(pass, i);
+    inputs_.push_back(RandomInput(input, test.shapes[i], test.index_bound, wanted, random));
     bytes_ += Size(test.shapes[i]) * sizeof(float);
   }
   std::shared_ptr<void> options = def.options.MakeDefaults();

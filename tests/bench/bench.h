@@ -14,10 +14,14 @@ namespace halite::bench {
 // "convolution/(64, 1, 28, 28)/(16, 1, 5, 5)/(16)"
 std::string Name(const Case& test);
 
+// What is timed: the outputs, the gradients of all inputs, that of the first (the data), or those
+// of all others (the weights).
+enum class Pass { kForward, kBackward, kBackwardData, kBackwardWeights };
+
 // An error ends the program with its message.
 class Bench {
  public:
-  explicit Bench(const Case& test);
+  explicit Bench(const Case& test, Pass pass = Pass::kBackward);
 
   // Computes the outputs.
   void Forward();
