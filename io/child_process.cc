@@ -2,10 +2,12 @@
 #include "halite/io/child_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "halite/core/status.h"
 
 namespace halite {
 namespace {
@@ -26,6 +29,15 @@ constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGTRAP, S
 absl::Status SystemError(absl::string_view action, int error) {
   return absl::ResourceExhaustedError(
       absl::StrCat("a process of its own: ", action, ": ", std::strerror(error)));
+}
+
+// The processor time of a child, 0 if it has ended.
+int64_t CpuNanoseconds(pid_t process) {
+  clockid_t clock;
+  struct timespec time = {};
+  if (clock_getcpuclockid(process, &clock) != 0) return 0;
+  clock_gettime(clock, &time);
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
 // Lets the signals of a crash and of the time limit end the process. All others stay blocked, as
@@ -92,6 +104,7 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(
   constexpr int kPipeBytes = 1 << 20;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return SystemError("pipe", errno);
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
   fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);  // fewer switches; refused, it stays at 64 KiB
   sigset_t all, before;
   sigfillset(&all);
@@ -151,13 +164,33 @@ absl::Status ChildProcess::WaitForEnd() {
   return absl::AbortedError(absl::StrCat("the process was killed (", strsignal(reason), ")"));
 }
 
+absl::Status ChildProcess::WaitForBytes() const {
+  constexpr int kTurns = 5, kTurnMilliseconds = 1000;
+  constexpr int64_t kIdleNanoseconds = 5'000'000;  // a thread sanitizer's own thread takes some
+  struct pollfd pipe = {descriptor_, POLLIN, 0};
+  int idle = 0;
+  for (int64_t before = -kIdleNanoseconds; idle < kTurns;) {
+    const int ready = poll(&pipe, 1, kTurnMilliseconds);
+    if (ready > 0) return absl::OkStatus();
+    if (ready < 0 && errno != EINTR) return SystemError("poll", errno);
+    const int64_t used = CpuNanoseconds(process_);
+    idle = ready == 0 && used - before < kIdleNanoseconds ? idle + 1 : 0;
+    before = used;
+  }
+  return absl::UnavailableError("the process waits without end");
+}
+
 absl::Status ChildProcess::Read(absl::Span<uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t count = read(descriptor_, bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return SystemError("read", errno);
     if (count == 0) return WaitForEnd();
-    bytes.remove_prefix(static_cast<size_t>(count));
+    if (count > 0) {
+      bytes.remove_prefix(static_cast<size_t>(count));
+    } else if (errno == EAGAIN) {
+      HALITE_RETURN_IF_ERROR(WaitForBytes());
+    } else if (errno != EINTR) {
+      return SystemError("read", errno);
+    }
   }
   return absl::OkStatus();
 }

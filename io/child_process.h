@@ -51,10 +51,13 @@ class ChildProcess {
 
   // Fills `bytes` with what the child writes next. If it ended before that, the error says how:
   // DATA_LOSS after a crash, RESOURCE_EXHAUSTED at the end of its time, ABORTED if it was killed.
+  // UNAVAILABLE if it has neither written nor worked for 5 s: it may wait for a lock that a thread
+  // held as we forked (the sanitizers' malloc has some in GCC 12), and another child may not.
   absl::Status Read(absl::Span<uint8_t> bytes);
 
  private:
   ChildProcess(pid_t process, int descriptor) : process_(process), descriptor_(descriptor) {}
+  absl::Status WaitForBytes() const;
   absl::Status WaitForEnd();
 
   pid_t process_;   // -1 once waited for

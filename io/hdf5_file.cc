@@ -38,14 +38,15 @@ std::optional<int64_t> Hdf5Entry::Integer(const std::string& name) const {
 }
 
 absl::StatusOr<std::vector<Hdf5Entry>> ReadHdf5File(const std::string& path) {
-  constexpr int kAttempts = 50;
+  constexpr int kAttempts = 20;
   absl::Status status;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     HALITE_ASSIGN_OR_RETURN(const InputFile file, InputFile::Open(path));
     absl::StatusOr<std::vector<Hdf5Entry>> entries = ReadOnce(file);
     if (entries.ok()) return entries;
     status = entries.status();
-    if (!absl::IsUnavailable(status)) break;  // else the new file is tried
+    // Else it has been replaced while we opened it, or the child waits without end.
+    if (!absl::IsUnavailable(status)) break;
   }
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }

@@ -16,8 +16,8 @@
 // Written: the format of HDF5 1.8, contiguous data, no times: the same entries give the same bytes.
 // The file is put together in memory, which takes its size once more.
 //
-// Errors name the file and the object. Thread-safe; a program that calls libhdf5 itself must not do
-// so at the same time in another thread.
+// Errors name the file and the object. Thread-safe; a program that uses libhdf5 itself must not
+// call it in another thread meanwhile, nor have the same file open with it.
 #ifndef HALITE_IO_HDF5_FILE_H_
 #define HALITE_IO_HDF5_FILE_H_
 

@@ -100,6 +100,12 @@ TEST(ChildProcess, AnEndlessLoopEnds) {
   EXPECT_THAT(status.ToString(), HasSubstr("processor time"));
 }
 
+TEST(ChildProcess, AChildThatWaitsWithoutEndIsGivenUp) {
+  EXPECT_EQ(StatusOf([](const ChildOutput&) { sleep(1000); }).code(),
+            absl::StatusCode::kUnavailable);
+  ExpectNoChild();
+}
+
 TEST(ChildProcess, AChildThatNobodyReadsOrThatWaitsIsKilled) {
   const auto begin = std::chrono::steady_clock::now();
   {

@@ -14,6 +14,7 @@
 #include <iostream>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <random>
 #include <string>
 #include <thread>
@@ -255,9 +256,16 @@ TEST(Hdf5OddFiles, ABlockOfOtherDataInFront) {
   EXPECT_EQ(entries->at(1).array->ToVector<float>().value(), std::vector<float>(35, 1));
 }
 
+// With a sanitizer a fork is slow, and may wait for ever if there are threads (see ChildProcess).
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kThreads = 1, kDamaged = 150, kStep = 10;
+#else
+constexpr int kThreads = 2, kDamaged = 700, kStep = 1;
+#endif
+
 TEST(Hdf5OddFiles, EveryTruncationIsAnError) {
   const std::string good = Load(Make([](hid_t file) { AddFloats(file, "x", {10}); }));
-  for (size_t size = 0; size < good.size(); ++size) {
+  for (size_t size = 0; size < good.size(); size += kStep) {
     EXPECT_FALSE(StatusOf(good.substr(0, size)).ok()) << size;
   }
 }
@@ -286,11 +294,11 @@ std::string Sample(H5F_libver_t version) {
 }
 
 // Returns how often reading crashed.
-int ReadDamaged(const std::string& good, int count, uint32_t seed) {
+int ReadDamaged(const std::string& good, uint32_t seed) {
   std::mt19937 random(seed);
   const std::string path = TempPath("damaged" + std::to_string(seed) + ".h5");
   int crashes = 0, errors = 0;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < kDamaged; ++i) {
     std::string bytes = good;
     for (int flips = 1 << random() % 5; flips > 0; --flips) {
       const uint8_t values[] = {0, 255, static_cast<uint8_t>(random())};
@@ -301,23 +309,22 @@ int ReadDamaged(const std::string& good, int count, uint32_t seed) {
     errors += !status.ok();
     crashes += status.message().find("crashed") != std::string::npos;
   }
-  EXPECT_GT(errors, count / 10);
+  EXPECT_GT(errors, kDamaged / 10);
   return crashes;
 }
 
 TEST(Hdf5OddFiles, RandomDamageNeverCrashes) {
-  constexpr int kThreads = 2, kCount = 700;
   for (const H5F_libver_t version : {H5F_LIBVER_EARLIEST, H5F_LIBVER_LATEST}) {
     const std::string good = Load(Sample(version));
     ASSERT_TRUE(StatusOf(good).ok());
     int crashes[kThreads] = {};
     std::vector<std::thread> threads;
     for (uint32_t i = 0; i < kThreads; ++i) {
-      threads.emplace_back([&, i] { crashes[i] = ReadDamaged(good, kCount, i); });
+      threads.emplace_back([&, i] { crashes[i] = ReadDamaged(good, i); });
     }
     for (std::thread& thread : threads) thread.join();
-    std::cout << "libhdf5 crashed " << crashes[0] + crashes[1] << " times in " << kThreads * kCount
-              << std::endl;
+    std::cout << "libhdf5 crashed on " << std::accumulate(crashes, crashes + kThreads, 0) << " of "
+              << kThreads * kDamaged << " damaged files" << std::endl;
   }
 }
 
