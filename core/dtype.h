@@ -5,6 +5,8 @@
 #define HALITE_CORE_DTYPE_H_
 
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include "HalideRuntime.h"
 #include "absl/strings/string_view.h"
@@ -82,6 +84,23 @@ struct DTypeTraits<uint8_t> {
 // The DType of a C++ element type.
 template <typename T>
 inline constexpr DType kDTypeOf = internal::DTypeTraits<T>::kValue;
+
+// `value` as an element of another type. What an integer type cannot hold becomes its nearest
+// value, and NaN becomes 0; fractions are cut off. From integer to integer the low bits stay.
+template <typename To, typename From>
+constexpr To ConvertElement(From value) {
+  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    // Rounded to a From, the limits of To are its lowest value and at least its highest.
+    if (value != value) return 0;
+    if (value <= static_cast<From>(std::numeric_limits<To>::min())) {
+      return std::numeric_limits<To>::min();
+    }
+    if (value >= static_cast<From>(std::numeric_limits<To>::max())) {
+      return std::numeric_limits<To>::max();
+    }
+  }
+  return static_cast<To>(value);
+}
 
 // Calls `visit` with a null pointer of the C++ element type of `dtype`:
 //   VisitDType(dtype, [&](auto* type) { using T = std::remove_pointer_t<decltype(type)>; ... });

@@ -19,7 +19,7 @@ absl::Status Generate(NdArray& array, Value&& value) {
   return VisitDType(array.dtype(), [&](auto* type) -> absl::Status {
     using T = std::remove_pointer_t<decltype(type)>;
     HALITE_ASSIGN_OR_RETURN(const absl::Span<T> elements, array.Write<T>());
-    for (size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<T>(value(i));
+    for (size_t i = 0; i < elements.size(); ++i) elements[i] = ConvertElement<T>(value(i));
     return absl::OkStatus();
   });
 }

@@ -9,15 +9,33 @@
 #include "halite/core/execution_context.h"
 #include "halite/core/status.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(begin, bytes) ((void)(begin), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(begin, bytes) ((void)(begin), (void)(bytes))
+#endif
+
 namespace halite {
 namespace {
 
-// Bytes before and behind a host block that may be read. The first int of the front is the block's
+// Bytes before and behind a host block that may be read. The first of the front hold the block's
 // size class.
 constexpr size_t kMargin = 64;
+constexpr size_t kClassBytes = 8;
 
 int& ClassInFront(void* block) {
   return *reinterpret_cast<int*>(static_cast<std::byte*>(block) - kMargin);
+}
+
+// Under AddressSanitizer only the bytes asked for may be touched, from Allocate to Free: no margin,
+// nothing that the size class adds, and nothing in the cache.
+void Expose([[maybe_unused]] void* block, [[maybe_unused]] size_t bytes) {
+  ASAN_UNPOISON_MEMORY_REGION(block, bytes);
+}
+void Hide([[maybe_unused]] void* block, [[maybe_unused]] size_t rounded) {
+  constexpr size_t kFront = kMargin - kClassBytes;
+  ASAN_POISON_MEMORY_REGION(static_cast<std::byte*>(block) - kFront, kFront + rounded + kMargin);
 }
 
 // A Halide buffer over `bytes` bytes of a GPU.
@@ -64,7 +82,9 @@ void* MemoryPool::SystemAllocate(size_t bytes) {
     if (raw == nullptr) return nullptr;
     std::memset(raw, 0, kMargin);
     std::memset(static_cast<std::byte*>(raw) + kMargin + bytes, 0, kMargin);
-    return static_cast<std::byte*>(raw) + kMargin;
+    void* block = static_cast<std::byte*>(raw) + kMargin;
+    Hide(block, bytes);
+    return block;
   }
   ExecutionContext context(device_);
   DeviceBytes memory(bytes);
@@ -117,6 +137,7 @@ absl::StatusOr<void*> MemoryPool::Allocate(size_t bytes) {
   statistics_.peak_bytes_in_use = std::max(statistics_.peak_bytes_in_use, statistics_.bytes_in_use);
   if (device_ == Device::kCpu) {
     ClassInFront(block) = size_class;
+    Expose(block, bytes);
   } else {
     device_blocks_.emplace_back(block, size_class);
   }
@@ -137,6 +158,7 @@ int MemoryPool::TakeClass(void* block) {
 void MemoryPool::Free(void* block) {
   std::lock_guard<std::mutex> lock(mutex_);
   const int size_class = TakeClass(block);
+  if (device_ == Device::kCpu) Hide(block, BytesOf(size_class));
   free_[size_class].push_back(block);
   statistics_.bytes_in_use -= BytesOf(size_class);
   statistics_.bytes_cached += BytesOf(size_class);

@@ -57,7 +57,7 @@ void NdArray::Fill(double value) {
   if (auto data = Access(dtype(), halite::Access::kUpdate); data.ok()) {
     VisitDType(dtype(), [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      std::fill_n(reinterpret_cast<T*>(*data), size(), static_cast<T>(value));
+      std::fill_n(reinterpret_cast<T*>(*data), size(), ConvertElement<T>(value));
     });
   }
 }
@@ -91,7 +91,7 @@ absl::Status NdArray::CopyFrom(const NdArray& from) {
       using To = std::remove_pointer_t<decltype(to_type)>;
       const From* values = reinterpret_cast<const From*>(source);
       std::transform(values, values + size(), reinterpret_cast<To*>(target),
-                     [](From value) { return static_cast<To>(value); });
+                     [](From value) { return ConvertElement<To>(value); });
     });
   });
   return absl::OkStatus();
@@ -106,9 +106,9 @@ absl::StatusOr<NdArray> NdArray::Copy() const {
 
 absl::StatusOr<NdArray> NdArray::Narrow(int64_t start, int64_t length) const {
   HALITE_RETURN_IF_ERROR(status());
-  if (rank() == 0 || start < 0 || length < 0 || start + length > shape()[0]) {
-    return absl::InvalidArgumentError(absl::StrCat("Narrow: elements ", start, " to ",
-                                                   start + length, " of ", ToString(shape()),
+  if (rank() == 0 || start < 0 || length < 0 || length > shape()[0] - start) {
+    return absl::InvalidArgumentError(absl::StrCat("Narrow: ", length, " elements from ", start,
+                                                   " on of ", ToString(shape()),
                                                    ": a range inside the first axis needed"));
   }
   auto state = std::make_shared<State>(*state_);

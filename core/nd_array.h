@@ -64,7 +64,8 @@ class NdArray {
   template <typename T>
   absl::StatusOr<absl::Span<T>> Update();
 
-  // A copy of the elements, converted to T.
+  // A copy of the elements, converted to T (as by ConvertElement of dtype.h, which is true of every
+  // conversion here: NaN becomes the integer 0, and what is too large the largest).
   template <typename T>
   absl::StatusOr<std::vector<T>> ToVector() const;
 
@@ -174,7 +175,7 @@ absl::StatusOr<std::vector<T>> NdArray::ToVector() const {
   std::vector<T> values(static_cast<size_t>(size()));
   VisitDType(dtype(), [&](auto* type) {
     const auto* from = reinterpret_cast<const std::remove_pointer_t<decltype(type)>*>(*data);
-    for (int64_t i = 0; i < size(); ++i) values[i] = static_cast<T>(from[i]);
+    for (int64_t i = 0; i < size(); ++i) values[i] = ConvertElement<T>(from[i]);
   });
   return values;
 }

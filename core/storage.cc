@@ -106,7 +106,7 @@ absl::Status Storage::PerformFill(Device device) {
   if (device == Device::kCpu) {
     VisitDType(dtype_, [&](auto* type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      std::fill_n(reinterpret_cast<T*>(host_), elements_, static_cast<T>(value));
+      std::fill_n(reinterpret_cast<T*>(host_), elements_, ConvertElement<T>(value));
     });
     return absl::OkStatus();
   }
@@ -119,7 +119,7 @@ absl::Status Storage::PerformFill(Device device) {
   void* user_context = &context;
   FlatBuffer y(elements_, dtype_, nullptr, device_handle_, device);
   float as_float = static_cast<float>(value);
-  int32_t as_int = static_cast<int32_t>(value);
+  int32_t as_int = ConvertElement<int32_t>(value);
   void* scalar = dtype_ == DType::kInt32 ? static_cast<void*>(&as_int) : &as_float;
   void* args[] = {&user_context, scalar, &y.buffer};
   if (kernel->argv(args) != 0)
@@ -185,7 +185,7 @@ absl::Status Storage::Cast(DType dtype) {
       using To = std::remove_pointer_t<decltype(to_type)>;
       const From* from = reinterpret_cast<const From*>(host_);
       std::transform(from, from + elements_, reinterpret_cast<To*>(converted.host_),
-                     [](From value) { return static_cast<To>(value); });
+                     [](From value) { return ConvertElement<To>(value); });
     });
   });
   FreeHost();

@@ -15,10 +15,10 @@ namespace {
 template <typename From, typename To>
 void ConvertRow(const From* from, int64_t count, double scale, To* to) {
   if (scale == 1) {
-    std::transform(from, from + count, to, [](From value) { return static_cast<To>(value); });
+    std::transform(from, from + count, to, [](From value) { return ConvertElement<To>(value); });
   } else {
     std::transform(from, from + count, to, [scale](From value) {
-      return static_cast<To>(static_cast<double>(value) * scale);
+      return ConvertElement<To>(static_cast<double>(value) * scale);
     });
   }
 }

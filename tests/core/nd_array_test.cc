@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
+#include "halite/core/execution_context.h"
+#include "halite/core/kernel_table.h"
 #include "halite/core/memory_pool.h"
 
 namespace halite {
@@ -105,6 +110,38 @@ TEST(NdArrayTest, ClearGivesMemoryBack) {
   EXPECT_EQ(*a.Narrow(0, 2)->ToVector<float>(), Floats(2, 0));
 }
 
+TEST(NdArrayTest, ConversionsToIntegersSaturate) {
+  using Doubles = std::vector<double>;
+  const double inf = std::numeric_limits<double>::infinity();
+  constexpr auto low = std::numeric_limits<int32_t>::min();
+  constexpr auto high = std::numeric_limits<int32_t>::max();
+  const std::vector<int32_t> ints = {0, high, low, high, low, 1, -1, 0, high - 1};
+  const Doubles doubles = {NAN, inf, -inf, 1e300, -1e300, 1.9, -1.9, -0.5, high - 0.5};
+  const NdArray a = NdArray::From({9}, doubles);
+  EXPECT_EQ(*a.ToVector<int32_t>(), ints);
+  EXPECT_EQ(*a.ToVector<uint8_t>(), (std::vector<uint8_t>{0, 255, 0, 255, 0, 1, 0, 0, 255}));
+  NdArray copy({9}, DType::kInt32);
+  ASSERT_TRUE(copy.CopyFrom(a).ok());
+  EXPECT_EQ(*copy.ToVector<int32_t>(), ints);
+  NdArray cast = a.Copy().value();
+  ASSERT_TRUE(cast.Cast(DType::kInt32).ok());
+  EXPECT_EQ(*cast.ToVector<int32_t>(), ints);
+  // The highest int32 and int64 are no floats.
+  const NdArray floats = NdArray::From({3}, Floats{2147483648.f, 2147483520.f, 1e30f});
+  EXPECT_EQ(*floats.ToVector<int32_t>(), (std::vector<int32_t>{high, 2147483520, high}));
+  EXPECT_EQ((*floats.ToVector<int64_t>())[2], std::numeric_limits<int64_t>::max());
+  NdArray filled({3}, DType::kUint8);
+  for (const auto& [value, expected] : {std::pair{NAN, 0}, {-3., 0}, {300., 255}, {7.5, 7}}) {
+    filled.Fill(value);
+    EXPECT_EQ((*filled.ToVector<uint8_t>())[2], expected);
+    filled.Narrow(0, 2)->Fill(value);
+    EXPECT_EQ((*filled.ToVector<uint8_t>())[0], expected);
+  }
+  // From integer to integer the low bits stay.
+  const NdArray wide = NdArray::From({2}, std::vector<int64_t>{(int64_t{1} << 32) + 3, -1});
+  EXPECT_EQ(*wide.ToVector<uint8_t>(), (std::vector<uint8_t>{3, 255}));
+}
+
 TEST(NdArrayTest, VersionRisesWithWrites) {
   NdArray a({1});
   const uint64_t v = a.version();
@@ -134,6 +171,40 @@ TEST(MemoryPoolTest, ReusesBlocksAndKeepsTheCeiling) {
     pool.Free(b);
   }
 }
+
+#ifdef __SANITIZE_ADDRESS__
+// What --config=asan promises: blocks end where they were asked to, also for kernels.
+TEST(MemoryPoolDeathTest, AddressSanitizerSeesTheEndsOfBlocks) {
+  MemoryPool& pool = MemoryPool::ForHost();
+  char* block = static_cast<char*>(*pool.Allocate(13));
+  const auto read = [&](int i) { return *const_cast<volatile char*>(block + i); };
+  read(12);
+  EXPECT_DEATH(read(13), "AddressSanitizer");
+  EXPECT_DEATH(read(-1), "AddressSanitizer");
+  pool.Free(block);
+  EXPECT_DEATH(read(0), "AddressSanitizer");
+}
+
+TEST(MemoryPoolDeathTest, AddressSanitizerSeesIntoKernels) {
+  NdArray array({100});
+  ASSERT_TRUE(array.Write<float>().ok());
+  halide_dimension_t dim(0, 100, 1);
+  halide_buffer_t buffer = {};
+  buffer.type = HalideType(DType::kFloat32);
+  buffer.dimensions = 1;
+  buffer.dim = &dim;
+  buffer.host = reinterpret_cast<uint8_t*>(array.storage().host());
+  ExecutionContext context;
+  void* user_context = &context;
+  float value = 3;
+  void* args[] = {&user_context, &value, &buffer};
+  const Kernel* fill = FindKernel("fill_f32_cpu");
+  ASSERT_NE(fill, nullptr);
+  EXPECT_EQ(fill->argv(args), 0);
+  dim.extent = 101;
+  EXPECT_DEATH(fill->argv(args), "AddressSanitizer");
+}
+#endif
 
 }  // namespace
 }  // namespace halite
