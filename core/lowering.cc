@@ -124,12 +124,12 @@ Operand Lowering::Scratch(const Shape& shape, DType dtype) {
 void Lowering::NoteReads(const Operand& operand) {
   for (size_t i = 0; i < node_.inputs.size(); ++i) {
     if (node_.inputs[i] != nullptr && operand.array() == &node_.inputs[i]->arrays->data) {
-      program_.reads_inputs_ |= uint64_t{1} << std::min<size_t>(i, 63);
+      program_.reads_inputs_ |= Program::Bit(static_cast<int>(i));
     }
   }
   for (size_t o = 0; o < node_.outputs.size(); ++o) {
     if (operand.array() == &node_.outputs[o]->data) {
-      program_.reads_outputs_ |= uint64_t{1} << std::min<size_t>(o, 63);
+      program_.reads_outputs_ |= Program::Bit(static_cast<int>(o));
     }
   }
 }

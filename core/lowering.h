@@ -18,6 +18,7 @@
 #ifndef HALITE_CORE_LOWERING_H_
 #define HALITE_CORE_LOWERING_H_
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <initializer_list>
@@ -40,8 +41,8 @@ class Program {
   absl::Status Run(ExecutionContext& context);
 
   // Which data the calls read.
-  bool reads_input(int i) const { return (reads_inputs_ >> i & 1) != 0; }
-  bool reads_output(int i) const { return (reads_outputs_ >> i & 1) != 0; }
+  bool reads_input(int i) const { return (reads_inputs_ & Bit(i)) != 0; }
+  bool reads_output(int i) const { return (reads_outputs_ & Bit(i)) != 0; }
 
  private:
   friend class Lowering;
@@ -57,6 +58,9 @@ class Program {
     bool planned;
     bool effective;
   };
+
+  // The inputs (and the outputs) from 63 on share a bit.
+  static uint64_t Bit(int i) { return uint64_t{1} << std::min(i, 63); }
 
   std::vector<Instruction> instructions_;
   std::deque<Accumulation> accumulations_;  // addresses stay valid

@@ -255,6 +255,17 @@ TEST(ClearTest, ClearNoNeedGradKeepsWhatGradientsRead) {
   EXPECT_NEAR(g[1], 2 * std::exp(4.) / (std::exp(4.) + 1), 1e-5);
 }
 
+TEST(ClearTest, ManyInputsAndOutputs) {
+  const Variable x(Shape{70, 2}, true);
+  x.data().Fill(1);
+  std::vector<Variable> parts;
+  for (const Variable& part : F::Split(x)) parts.push_back(F::Exp(part));
+  const Variable y = F::Concatenate(parts, {.axis = 0});
+  EXPECT_OK(y.Forward({.clear_no_need_grad = true}));
+  EXPECT_OK(y.Backward());
+  EXPECT_NEAR(Read(x.grad())[139], std::exp(1.), 1e-6);
+}
+
 TEST(ClearTest, PersistentDataAndDataOfOtherConsumersStay) {
   const Variable x = Root({1});
   const Variable a = F::MulScalar(x, 2), b = F::MulScalar(a, 2), y = F::MulScalar(b, 2);
