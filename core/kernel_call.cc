@@ -15,19 +15,25 @@ namespace {
 
 constexpr absl::string_view kAccumulate = "accumulate_";
 
-// Writes `value` to `slot` as a scalar of `type`.
-void StoreScalar(double value, int64_t integer, halide_type_t type, int64_t* slot) {
+// Writes `value` to `slot` as a scalar of `type`; false if that is an integer type without it.
+template <typename T>
+bool StoreScalar(T value, halide_type_t type, int64_t* slot) {
   *slot = 0;
   if (type.code == halide_type_float) {
     if (type.bits == 32) {
       const float as_float = static_cast<float>(value);
       std::memcpy(slot, &as_float, sizeof(as_float));
     } else {
-      std::memcpy(slot, &value, sizeof(value));
+      const double as_double = static_cast<double>(value);
+      std::memcpy(slot, &as_double, sizeof(as_double));
     }
-  } else {
-    *slot = integer;  // little endian: the low bytes are the narrower integer
+    return true;
   }
+  *slot = ConvertElement<int64_t>(value);  // little endian: the low bytes are the narrower integer
+  const int bits = type.bits - (type.code == halide_type_int ? 1 : 0);
+  if (bits >= 63) return true;
+  const int64_t highest = (int64_t{1} << bits) - 1;
+  return *slot <= highest && *slot >= (type.code == halide_type_int ? -highest - 1 : 0);
 }
 
 }  // namespace
@@ -123,12 +129,16 @@ absl::Status KernelCall::Bind(const halide_filter_argument_t& declared,
     } else if (const auto* address = std::get_if<const void*>(&found->scalar)) {
       args_[position] = const_cast<void*>(*address);
     } else {
-      std::visit(
+      return std::visit(
           [&](auto value) {
             if constexpr (!std::is_pointer_v<decltype(value)>) {
-              StoreScalar(static_cast<double>(value), static_cast<int64_t>(value), declared.type,
-                          &scalars_[position]);
+              if (!StoreScalar(value, declared.type, &scalars_[position])) {
+                return absl::InvalidArgumentError(absl::StrCat(kernel_->metadata->name, ": ", name,
+                                                               " = ", value, ": an integer of ",
+                                                               declared.type.bits, " bits needed"));
+              }
             }
+            return absl::OkStatus();
           },
           found->scalar);
     }

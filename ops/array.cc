@@ -21,16 +21,14 @@ absl::Status InferReshape(Inference& in) {
   const int64_t size = Size(in.shape());
   const auto wild = std::find(shape.begin(), shape.end(), -1);
   const std::string asked = absl::StrCat("x ", ToString(in.shape()), " as ", ToString(shape));
+  if (wild != shape.end()) *wild = 1;
+  if (!CheckShape(shape).ok()) return in.Error(asked, "equal sizes");
+  const int64_t rest = Size(shape);
   if (wild != shape.end()) {
-    *wild = 1;
-    const int64_t rest = Size(shape);
-    if (rest <= 0 || size % rest != 0) return in.Error(asked, "equal sizes");
+    if (rest == 0) return in.Error(asked, "one size that fits");
     *wild = size / rest;
   }
-  if (std::any_of(shape.begin(), shape.end(), [](int64_t extent) { return extent < 0; }) ||
-      Size(shape) != size) {
-    return in.Error(asked, "equal sizes");
-  }
+  if (Size(shape) != size) return in.Error(asked, "equal sizes");
   in.AddOutput(shape);
   return absl::OkStatus();
 }
@@ -193,7 +191,9 @@ absl::StatusOr<std::vector<Range>> Ranges(const SliceOptions& options, const Sha
       return absl::InvalidArgumentError(
           absl::StrCat("0 <= start <= stop <= ", shape[d], " and step >= 1 on axis ", d));
     }
-    ranges.push_back({start, (stop - start + step - 1) / step, step});
+    const int64_t extent = stop == start ? 0 : (stop - start - 1) / step + 1;
+    // The step of a single element does not matter, but strides are multiplied with it.
+    ranges.push_back({start, extent, extent > 1 ? step : 1});
   }
   return ranges;
 }

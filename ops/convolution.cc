@@ -2,6 +2,7 @@
 #include "halite/ops/convolution.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace halite {
 namespace {
 
 constexpr int kMaxSpatial = 3;
+constexpr int64_t kMaxPlace = std::numeric_limits<int32_t>::max();  // kernels count in int32
+constexpr int64_t kMaxStep = 1 << 20;  // of strides and dilations, as kernels declare them
 
 // One spatial axis.
 struct Axis {
@@ -58,8 +61,8 @@ struct Sizes {
 absl::Status InferConvolution(Inference& in) {
   const auto& options = in.options<ConvolutionOptions>();
   const int base = options.base_axis;
-  const int spatial = in.rank(0) - base - 1;
-  if (base < 0 || spatial < 1 || spatial > kMaxSpatial) {
+  const int spatial = base < 0 ? 0 : in.rank(0) - base - 1;
+  if (spatial < 1 || spatial > kMaxSpatial) {
     return in.Error(absl::StrCat("x ", ToString(in.shape(0)), " and base_axis ", base),
                     "1 to 3 axes behind the channels");
   }
@@ -73,12 +76,13 @@ absl::Status InferConvolution(Inference& in) {
                        ", dilation ", ToString(options.dilation)),
           absl::StrCat("lists of ", spatial, " entries or none"));
     }
-    const int64_t least = list == &options.pad ? 0 : 1;
-    if (std::any_of(list->begin(), list->end(), [&](int64_t v) { return v < least; })) {
+    const bool is_pad = list == &options.pad;
+    const int64_t least = is_pad ? 0 : 1, most = is_pad ? kMaxPlace : kMaxStep;
+    if (std::any_of(list->begin(), list->end(), [&](int64_t v) { return v < least || v > most; })) {
       return in.Error(
           absl::StrCat("pad ", ToString(options.pad), ", stride ", ToString(options.stride),
                        ", dilation ", ToString(options.dilation)),
-          "pad of at least 0, stride and dilation of at least 1");
+          "pad of at least 0, stride and dilation of 1 to 2^20");
     }
   }
   const Sizes sizes(in.shape(0), in.shape(1), options);
@@ -88,7 +92,7 @@ absl::Status InferConvolution(Inference& in) {
                                  " output channels in ", sizes.group, " groups"),
                     "multiples of the number of groups");
   }
-  if (in.shape(1)[1] * sizes.group != sizes.in_channels) {
+  if (in.shape(1)[1] != sizes.in_channels / sizes.group) {
     return in.ShapeError(
         absl::StrCat("w with ", sizes.in_channels / sizes.group, " input channels"));
   }
@@ -99,6 +103,10 @@ absl::Status InferConvolution(Inference& in) {
   shape.push_back(sizes.out_channels);
   for (const Axis& axis : sizes.axes) {
     if (axis.taps < 1) return in.ShapeError("w with at least one tap on each axis");
+    if (axis.in + 2 * axis.pad > kMaxPlace) {
+      return in.Error(absl::StrCat("x ", ToString(in.shape(0)), ", pad ", ToString(options.pad)),
+                      "padded extents below 2^31");
+    }
     if (axis.out < 1 && axis.in > 0) return in.ShapeError("kernels that fit in the padded input");
     shape.push_back(axis.out);
   }

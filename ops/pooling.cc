@@ -2,6 +2,7 @@
 #include "halite/ops/pooling.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "halite/core/lowering.h"
@@ -12,6 +13,7 @@ namespace halite {
 namespace {
 
 constexpr int kMaxPooled = 3;
+constexpr int64_t kMaxPlace = std::numeric_limits<int32_t>::max();  // kernels count in int32
 
 // One pooled axis.
 struct Axis {
@@ -30,7 +32,7 @@ struct Sizes {
   Axis axes[kMaxPooled];
   int64_t rest = 1;  // product of the axes that are not pooled
 
-  // REQUIRES: lists that fit (see InferPooling).
+  // REQUIRES: lists and entries that fit (see InferPooling).
   template <typename Options>
   Sizes(const Shape& x, const Options& options) {
     const size_t pooled = options.kernel.size();
@@ -42,6 +44,9 @@ struct Sizes {
       axes[d].stride = options.stride.empty() ? options.kernel[at] : options.stride[at];
       if (!options.pad.empty()) axes[d].pad = options.pad[at];
       axes[d].out = axes[d].OutExtent(options.ignore_border);
+      // A longer stride than the padded array gives one window too, but kernels plan for its
+      // length.
+      axes[d].stride = std::min(axes[d].stride, std::max<int64_t>(axes[d].in + 2 * axes[d].pad, 1));
     }
   }
 
@@ -90,12 +95,22 @@ absl::Status InferPooling(Inference& in) {
       return in.Error(lists, absl::StrCat("lists of ", pooled, " entries or none"));
     }
   }
+  for (size_t d = 0; d < pooled; ++d) {
+    const int64_t kernel = options.kernel[d];
+    const int64_t stride = options.stride.empty() ? kernel : options.stride[d];
+    const int64_t pad = options.pad.empty() ? 0 : options.pad[d];
+    if (kernel < 1 || stride < 1 || pad < 0 || pad >= kernel) {
+      return in.Error(lists, "kernel and stride of at least 1, pad of at least 0 and below kernel");
+    }
+    if (std::max(kernel, stride) > kMaxPlace) return in.Error(lists, "entries below 2^31");
+  }
   const Sizes sizes(in.shape(), options);
   Shape shape = in.shape();
   for (size_t d = 0; d < pooled; ++d) {
     const Axis& axis = sizes.axes[d];
-    if (axis.kernel < 1 || axis.stride < 1 || axis.pad < 0 || axis.pad >= axis.kernel) {
-      return in.Error(lists, "kernel and stride of at least 1, pad of at least 0 and below kernel");
+    if (axis.in + 2 * axis.pad + axis.kernel > kMaxPlace) {
+      return in.Error(absl::StrCat("x ", ToString(in.shape()), ", ", lists),
+                      "array, padding and kernel together below 2^31");
     }
     if (axis.out < 1 && axis.in > 0) {
       return in.Error(absl::StrCat("x ", ToString(in.shape()), ", ", lists),
