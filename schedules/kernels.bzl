@@ -212,7 +212,10 @@ def _halide_runtime_impl(ctx):
     )
     return [
         DefaultInfo(files = depset([library])),
-        _archive(ctx, cc_toolchain, features, library, ["-ldl", "-lpthread"]),
+        cc_common.merge_cc_infos(
+            direct_cc_infos = [_archive(ctx, cc_toolchain, features, library, ["-ldl", "-lpthread"])],
+            cc_infos = [d[CcInfo] for d in ctx.attr.deps],
+        ),
     ]
 
 # The Halide runtime (CPU, CUDA and OpenCL), linked once into every program.
@@ -220,6 +223,7 @@ halide_runtime = rule(
     implementation = _halide_runtime_impl,
     attrs = dict(_CC, **{
         "generators": attr.label(executable = True, cfg = "exec", mandatory = True),
+        "deps": attr.label_list(providers = [CcInfo]),
         "_sanitizer": attr.label(default = "//schedules:sanitizer"),
     }),
     toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
