@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "halite/core/lowering.h"
 #include "halite/core/status.h"
+#include "halite/ops/copy.h"
+#include "halite/ops/matrix_product.h"
 #include "halite/ops/reduce_sum.h"
 
 namespace halite {
@@ -56,6 +58,13 @@ struct Sizes {
     return d < static_cast<int>(axes.size()) ? axes[axes.size() - 1 - d] : Axis();
   }
   bool is_depthwise() const { return group > 1 && group == in_channels; }
+  // Kernels of one tap that meet each element once: a matrix product over the channels.
+  bool is_matrix_product() const {
+    return std::all_of(axes.begin(), axes.end(), [](const Axis& axis) {
+      return axis.taps == 1 && axis.stride == 1 && axis.pad == 0;
+    });
+  }
+  int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
 };
 
 absl::Status InferConvolution(Inference& in) {
@@ -156,11 +165,90 @@ Operand GroupOf(const Operand& operand, int dim, int64_t g, int64_t groups) {
   return operand.Slice(dim, g * extent, extent);
 }
 
+// A convolution of one tap as products of matrices: channels by pixels, for each of the batch.
+class ChannelProducts {
+ public:
+  explicit ChannelProducts(const Lowering& l) : s_(l) {}
+
+  void Forward(Lowering& l) const {
+    for (int64_t g = 0; g < s_.group; ++g) {
+      Operand y = Pixels(l.y(), s_.out_channels, g);
+      if (l.given(2)) {
+        const int64_t outmaps = s_.out_channels / s_.group;
+        CopyView(l, l.x(2).WithDims({{s_.pixels(), 0}, {outmaps, 1}, {s_.batch, 0}}, g * outmaps),
+                 y);
+        y = y.Accumulate();
+      }
+      MatrixProduct(l, {Weights(l.x(1), g)}, {Pixels(l.x(0), s_.in_channels, g)}, y);
+    }
+  }
+
+  // dx = w' dy.
+  void InputGradient(Lowering& l) const {
+    for (int64_t g = 0; g < s_.group; ++g) {
+      MatrixProduct(l, {Weights(l.x(1), g), true}, {Pixels(l.dy(), s_.out_channels, g)},
+                    Pixels(l.dx(0), s_.in_channels, g));
+    }
+  }
+
+  // dw = dy x', where the sum runs over the batch too: many pixels are summed one element after
+  // another; few are brought together before, as a sum of few terms is slow.
+  void WeightsGradient(Lowering& l) const {
+    const int64_t p = s_.pixels(), n = s_.batch;
+    const bool gathers = n > 1 && p < kManyPixels;
+    const Operand x = gathers ? Gathered(l, l.x(0), s_.in_channels) : l.x(0);
+    const Operand dy = gathers ? Gathered(l, l.dy(), s_.out_channels) : l.dy();
+    for (int64_t g = 0; g < s_.group; ++g) {
+      Operand dw = Weights(l.dx(1), g).Slice(2, 0, 1);
+      if (gathers) {
+        MatrixProduct(l, {Rows(dy, s_.out_channels, g)}, {Rows(x, s_.in_channels, g), true}, dw);
+        continue;
+      }
+      for (int64_t i = 0; i < n; ++i) {
+        MatrixProduct(l, {Pixels(dy, s_.out_channels, g).Slice(2, i, 1)},
+                      {Pixels(x, s_.in_channels, g).Slice(2, i, 1), true}, dw);
+        dw = dw.Accumulate();
+      }
+    }
+  }
+
+ private:
+  static constexpr int64_t kManyPixels = 1024;
+
+  // [pixels, channels of group g, batch]
+  Operand Pixels(const Operand& array, int64_t channels, int64_t g) const {
+    return GroupOf(array.View({s_.pixels(), channels, s_.batch}), 1, g, s_.group);
+  }
+  // [input channels, output channels of group g, batch]: one matrix for all of the batch
+  Operand Weights(const Operand& w, int64_t g) const {
+    const int64_t inputs = s_.in_channels / s_.group, outputs = s_.out_channels / s_.group;
+    return w.WithDims({{inputs, 1}, {outputs, inputs}, {s_.batch, 0}}, g * inputs * outputs);
+  }
+  // A copy with the channels outermost: [pixels, batch, channels].
+  Operand Gathered(Lowering& l, const Operand& array, int64_t channels) const {
+    const int64_t p = s_.pixels(), n = s_.batch;
+    const Operand copy = l.Scratch({channels, n, p});
+    CopyView(l, array.WithDims({{p, 1}, {n, channels * p}, {channels, p}}),
+             copy.View({p, n, channels}));
+    return copy;
+  }
+  // [pixels of all the batch, channels of group g, 1]
+  Operand Rows(const Operand& gathered, int64_t channels, int64_t g) const {
+    return GroupOf(gathered.View({s_.pixels() * s_.batch, channels, 1}), 1, g, s_.group);
+  }
+
+  Sizes s_;
+};
+
 constexpr int kChannels = 3;  // of x and y
 constexpr int kOutmaps = 4;   // of w
 
 void ConvolutionForward(Lowering& l) {
   const Operands op(l);
+  if (op.sizes.is_matrix_product() && !op.sizes.is_depthwise()) {
+    ChannelProducts(l).Forward(l);
+    return;
+  }
   Operand b = l.given(2) ? l.x(2) : l.Scratch({op.sizes.out_channels});
   if (!l.given(2)) l.Fill(b, 0);
   const Operand x = op.Input(l.x(0)), w = op.Weights(l.x(1)), y = op.Output(l.y());
@@ -264,6 +352,9 @@ void ConvolutionBackward(Lowering& l) {
       l.Call(i == 0 ? "depthwise_convolution_dx" : "depthwise_convolution_dw",
              std::move(arguments));
     }
+  } else if (op.sizes.is_matrix_product()) {
+    if (l.wants(0)) ChannelProducts(l).InputGradient(l);
+    if (l.wants(1)) ChannelProducts(l).WeightsGradient(l);
   } else {
     if (l.wants(0)) InputGradient(l, op);
     for (int64_t g = 0; l.wants(1) && g < groups; ++g) {
@@ -276,9 +367,8 @@ void ConvolutionBackward(Lowering& l) {
     }
   }
   if (l.wants(2)) {
-    const int64_t pixels = op.sizes.of(0).out * op.sizes.of(1).out * op.sizes.of(2).out;
-    SumOverAxes(l, l.dy(), {op.sizes.batch, op.sizes.out_channels, pixels}, {true, false, true},
-                l.dx(2));
+    SumOverAxes(l, l.dy(), {op.sizes.batch, op.sizes.out_channels, op.sizes.pixels()},
+                {true, false, true}, l.dx(2));
   }
 }
 
@@ -300,9 +390,14 @@ const FunctionDef& ConvolutionFunction() {
     def->infer = InferConvolution;
     def->forward = ConvolutionForward;
     def->backward = ConvolutionBackward;
-    def->kernels = {"convolution", "depthwise_convolution"};
-    def->gradient_kernels = {"convolution_dx", "convolution_dw", "depthwise_convolution_dx",
-                             "depthwise_convolution_dw", "sum"};
+    def->kernels = {"convolution", "depthwise_convolution", "copy", "matmul_nn"};
+    def->gradient_kernels = {"convolution_dx",
+                             "convolution_dw",
+                             "depthwise_convolution_dx",
+                             "depthwise_convolution_dw",
+                             "matmul_tn",
+                             "matmul_nt",
+                             "sum"};
     return def;
   }();
   return function;

@@ -6,29 +6,11 @@
 #include "halite/core/lowering.h"
 #include "halite/core/status.h"
 #include "halite/ops/copy.h"
+#include "halite/ops/matrix_product.h"
 #include "halite/ops/reduce_sum.h"
 
 namespace halite {
 namespace {
-
-// A matrix of a batch as it is stored; `transposed`: the product takes its transpose.
-struct Matrix {
-  Operand stored;  // [columns, rows, batch], innermost first
-  bool transposed;
-};
-
-// y := (y accumulates ? y : 0) + op(a) op(b).
-void Product(Lowering& l, const Matrix& a, const Matrix& b, const Operand& y) {
-  const char* letters[] = {"n", "t"};
-  l.Call(absl::StrCat("matmul_", letters[a.transposed], letters[b.transposed]),
-         {{"a", a.stored}, {"b", b.stored}, {"y", y}});
-}
-
-const std::vector<std::string>& ProductKernels() {
-  static const auto& kernels =
-      *new std::vector<std::string>{"matmul_nn", "matmul_nt", "matmul_tn", "matmul_tt"};
-  return kernels;
-}
 
 // ---- affine: x [n, i], w [i, o], b [o] -> y [n, o].
 
@@ -70,17 +52,17 @@ void AffineForward(Lowering& l) {
     CopyView(l, l.x(2).WithDims({{s.o, 1}, {s.n, 0}}), y);
     y = y.Accumulate();
   }
-  Product(l, {l.x(0).View({s.i, s.n}), false}, {l.x(1).View({s.o, s.i}), false}, y);
+  MatrixProduct(l, {l.x(0).View({s.i, s.n}), false}, {l.x(1).View({s.o, s.i}), false}, y);
 }
 
 void AffineBackward(Lowering& l) {
   const AffineSizes s(l);
   const Operand dy = l.dy().View({s.o, s.n});
   if (l.wants(0)) {
-    Product(l, {dy, false}, {l.x(1).View({s.o, s.i}), true}, l.dx(0).View({s.i, s.n}));
+    MatrixProduct(l, {dy, false}, {l.x(1).View({s.o, s.i}), true}, l.dx(0).View({s.i, s.n}));
   }
   if (l.wants(1)) {
-    Product(l, {l.x(0).View({s.i, s.n}), true}, {dy, false}, l.dx(1).View({s.o, s.i}));
+    MatrixProduct(l, {l.x(0).View({s.i, s.n}), true}, {dy, false}, l.dx(1).View({s.o, s.i}));
   }
   if (l.wants(2)) SumOverAxes(l, dy, {s.n, s.o}, {true, false}, l.dx(2));
 }
@@ -123,8 +105,9 @@ Operand Matrices(const Operand& operand, const Shape& shape) {
 
 void BatchMatmulForward(Lowering& l) {
   const auto& options = l.options<BatchMatmulOptions>();
-  Product(l, {Matrices(l.x(0), l.x_shape(0)), options.transpose_a},
-          {Matrices(l.x(1), l.x_shape(1)), options.transpose_b}, Matrices(l.y(), l.y_shape()));
+  MatrixProduct(l, {Matrices(l.x(0), l.x_shape(0)), options.transpose_a},
+                {Matrices(l.x(1), l.x_shape(1)), options.transpose_b},
+                Matrices(l.y(), l.y_shape()));
 }
 
 // With A = op(a), B = op(b): dA = dY B^T and dB = A^T dY, each written as it is stored.
@@ -135,11 +118,11 @@ void BatchMatmulBackward(Lowering& l) {
   const Operand dy = Matrices(l.dy(), l.y_shape());
   if (l.wants(0)) {
     const Operand da = Matrices(l.dx(0), l.x_shape(0));
-    ta ? Product(l, {b, tb}, {dy, true}, da) : Product(l, {dy, false}, {b, !tb}, da);
+    ta ? MatrixProduct(l, {b, tb}, {dy, true}, da) : MatrixProduct(l, {dy, false}, {b, !tb}, da);
   }
   if (l.wants(1)) {
     const Operand db = Matrices(l.dx(1), l.x_shape(1));
-    tb ? Product(l, {dy, true}, {a, ta}, db) : Product(l, {a, !ta}, {dy, false}, db);
+    tb ? MatrixProduct(l, {dy, true}, {a, ta}, db) : MatrixProduct(l, {a, !ta}, {dy, false}, db);
   }
 }
 
@@ -169,8 +152,8 @@ absl::Span<const FunctionDef> MatmulFunctions() {
     batch_matmul.infer = InferBatchMatmul;
     batch_matmul.forward = BatchMatmulForward;
     batch_matmul.backward = BatchMatmulBackward;
-    batch_matmul.kernels = ProductKernels();
-    batch_matmul.gradient_kernels = ProductKernels();
+    batch_matmul.kernels = MatrixProductKernels();
+    batch_matmul.gradient_kernels = MatrixProductKernels();
     return new std::vector<FunctionDef>{std::move(affine), std::move(batch_matmul)};
   }();
   return functions;

@@ -93,19 +93,12 @@ void ScheduleGpu(PieceSums& op) {
   op.sums.update().gpu_tile(op.c, block, thread, 64, kGuard);
 }
 
-// A pass over all elements: tasks of whole rows of the contiguous dimension, which is that of the
-// channels where inner = 1.
+// A pass over all elements. Contiguous are those of a plane, or the channels where inner = 1.
 void SchedulePass(Stage stage, const VarOrRVar& i, const VarOrRVar& c, const VarOrRVar& o,
                   const ChannelExtents& extents, int lanes) {
-  const auto rows = [&](Stage pass, const std::vector<VarOrRVar>& loops, const Expr& row_length) {
-    const VarOrRVar task("task", i.is_rvar), row("row", i.is_rvar);
-    pass.reorder(loops)
-        .vectorize(loops[0], lanes, kGuard)
-        .split(FuseAll(pass, {loops[1], loops[2]}), task, row, RowsPerTask(row_length), kGuard)
-        .parallel(task);
-  };
-  rows(stage.specialize(extents.inner == 1), {c, i, o}, extents.channels);
-  rows(stage, {i, c, o}, extents.inner);
+  ScheduleRowsCpu(stage.specialize(extents.inner == 1), {c, i, o},
+                  {extents.channels, extents.inner}, lanes);
+  ScheduleRowsCpu(stage, {i, c, o}, {extents.inner, extents.channels}, lanes);
 }
 
 template <typename Derived>

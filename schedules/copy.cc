@@ -79,6 +79,9 @@ class CopyKernel : public OpGenerator<CopyKernel<Op>> {
     const Expr x_dense = x.dim(std::is_same_v<Op, Transpose> ? 1 : 0).stride() == 1;
     const Expr y_dense = y.dim(0).stride() == 1;
     op.dx.update().specialize(!op.accumulate && x_dense && y_dense);
+    if (std::is_same_v<Op, Copy>) {
+      op.dx.update().specialize(!op.accumulate && x.dim(0).stride() == 0 && y_dense);
+    }
     op.dx.update().specialize(!op.accumulate);
     op.dx.update().specialize(x_dense && y_dense);
   }

@@ -69,18 +69,18 @@ inline void ScheduleRowsCpu(Halide::Stage stage, const std::vector<Halide::VarOr
   const Halide::VarOrRVar task("task", r), inner("inner", r);
   // No longer than what there is: a guard is paid for each iteration of a split.
   const Halide::Expr width = clamp(extents[0], 1, grain);
-  stage.split(loops[0], chunk, i, width, kGuard).vectorize(i, lanes, kGuard);
+  stage.split(loops[0], chunk, i, width, kGuard);
   if (loops.size() == 1) {
-    stage.parallel(chunk);
+    stage.vectorize(i, lanes, kGuard).parallel(chunk);
     return;
   }
   const Halide::Expr height = clamp(grain / width, 1, Halide::max(extents[1], 1));
   stage.split(loops[1], block, row, height, kGuard);
   std::vector<Halide::VarOrRVar> outer = {chunk, block};
   outer.insert(outer.end(), loops.begin() + 2, loops.end());
-  std::vector<Halide::VarOrRVar> order = {row};
+  std::vector<Halide::VarOrRVar> order = {i, row};
   order.insert(order.end(), outer.begin(), outer.end());
-  stage.reorder(order);
+  stage.reorder(order).vectorize(i, lanes, kGuard);
   stage.split(FuseAll(stage, outer), task, inner, RowsPerTask(width * height, grain), kGuard)
       .parallel(task)
       .never_partition({row, inner, task});

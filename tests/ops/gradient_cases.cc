@@ -107,6 +107,11 @@ const std::vector<GradientCase>& GradientCases() {
       Case("convolution", {{{1, 3, 12, 11}, {4, 3, 3, 3}, {4}}},
            {{"pad", Ints{2, 0}}, {"stride", Ints{2, 2}}, {"dilation", Ints{2, 3}}}),
       Case("convolution", {{{1, 2, 7, 7}, {3, 2, 1, 1}}}, {{"stride", Ints{3, 2}}}),
+      // Products of matrices: of few and of many pixels.
+      Case("convolution", {{{3, 4, 5, 7}, {6, 4, 1, 1}, {6}},
+                           {{2, 2, 33, 32}, {3, 2, 1, 1}, {3}},
+                           {{1, 3, 17}, {2, 3, 1}}}),
+      Case("convolution", {{{2, 4, 3, 5}, {6, 2, 1, 1}, {6}}}, {{"group", int64_t{2}}}),
       Case("convolution", {{{2, 3, 8, 7}, {6, 1, 3, 3}, {6}}},
            {{"pad", Ints{1, 1}}, {"stride", Ints{2, 1}}, {"group", int64_t{3}}}),
       Case("transpose", {{{2, 3, 4, 5}}, {{2, 1, 33, 4}}}, {{"axes", Ints{2, 0, 3, 1}}}),

@@ -116,11 +116,17 @@ test_missing() {
 
 test_groups() {
   printf '%s\n' pocl-opencl-icd dataset-fashion-mnist >"$fake/absent"
-  bazelw build //...
+  bazelw build //core/...
   expect_log ''
   bazelw run //:x -- test
   expect_log ''
   bazelw test //a
+  expect_log 'install --no-install-recommends pocl-opencl-icd'
+  printf '%s\n' pocl-opencl-icd dataset-fashion-mnist >"$fake/absent"
+  bazelw run //tests/bench:peers
+  expect_log 'install --no-install-recommends pocl-opencl-icd'
+  printf '%s\n' pocl-opencl-icd dataset-fashion-mnist >"$fake/absent"
+  bazelw build //...
   expect_log 'install --no-install-recommends pocl-opencl-icd'
   echo dataset-fashion-mnist >"$fake/absent"
   bazelw test //a
