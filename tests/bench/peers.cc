@@ -102,6 +102,7 @@ Ratio Compare(const std::function<void()>& own, const std::function<void()>& pee
   std::vector<Ratio> pairs;
   for (double total = 0; pairs.empty() || (!once && (pairs.size() < 7 || total < 0.4));) {
     LetOthersSleep();
+    own();
     const double a = Seconds(own, runs);
     LetOthersSleep();
     peer();
