@@ -7,13 +7,18 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "absl/strings/str_replace.h"
 #include "halite/core/status.h"
 
 namespace halite {
 namespace {
 
 constexpr absl::string_view kAccumulate = "accumulate_";
+
+// The flag of a buffer: accumulate_dx for dx, accumulate_dx_1 for dx.1.
+std::string FlagName(absl::string_view buffer) {
+  return absl::StrCat(kAccumulate, absl::StrReplaceAll(buffer, {{".", "_"}}));
+}
 
 // Writes `value` to `slot` as a scalar of `type`; false if that is an integer type without it.
 template <typename T>
@@ -110,17 +115,18 @@ absl::Status KernelCall::Bind(const halide_filter_argument_t& declared,
     args_[position] = &user_context_;
     return absl::OkStatus();
   }
-  const absl::string_view target =
-      absl::StartsWith(name, kAccumulate) ? absl::StripPrefix(name, kAccumulate) : name;
-  const auto found = std::find_if(arguments.begin(), arguments.end(),
-                                  [&](const auto& argument) { return argument.name == target; });
+  const bool is_flag = absl::StartsWith(name, kAccumulate);
+  const auto found =
+      std::find_if(arguments.begin(), arguments.end(), [&](const KernelArgument& argument) {
+        return is_flag ? FlagName(argument.name) == name : argument.name == name;
+      });
   if (found == arguments.end()) {
     return absl::InternalError(
         absl::StrCat(kernel_->metadata->name, ": argument ", name, ": not bound"));
   }
   if (declared.kind == halide_argument_kind_input_scalar) {
     args_[position] = &scalars_[position];
-    if (target != name) {
+    if (is_flag) {
       if (found->operand->accumulate_at_run_ != nullptr) {
         args_[position] = const_cast<bool*>(found->operand->accumulate_at_run_);
       } else {

@@ -14,7 +14,8 @@ using internal::FunctionNode;
 absl::Status Program::Run(ExecutionContext& context) {
   for (Accumulation& accumulation : accumulations_) {
     const Storage& storage = accumulation.grad->storage();
-    accumulation.effective = accumulation.planned && storage.has_value() && !storage.zeroing();
+    accumulation.effective = accumulation.is_repeated ||
+                             (accumulation.planned && storage.has_value() && !storage.zeroing());
   }
   for (Instruction& instruction : instructions_) {
     HALITE_RETURN_IF_ERROR(instruction.call != nullptr ? instruction.call->Run(context)
@@ -66,8 +67,11 @@ absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
                        " was asked for, it has none: need_grad = false needed there"));
     }
     NdArray* grad = &node.inputs[i]->arrays->grad;
-    lowering.program_.accumulations_.push_back({grad, inputs[i].accumulate, false});
-    lowering.accumulate_.back() = &lowering.program_.accumulations_.back().effective;
+    auto& accumulations = lowering.program_.accumulations_;
+    const bool is_repeated = std::any_of(accumulations.begin(), accumulations.end(),
+                                         [&](const auto& other) { return other.grad == grad; });
+    accumulations.push_back({grad, inputs[i].accumulate, is_repeated, false});
+    lowering.accumulate_.back() = &accumulations.back().effective;
     if (empty) lowering.Fill(lowering.dx(static_cast<int>(i)), 0);
   }
   if (!empty) node.def.backward(lowering);

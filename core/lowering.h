@@ -52,10 +52,12 @@ class Program {
     std::unique_ptr<KernelCall> call;
     Action action;  // if there is no call
   };
-  // Whether Backward adds to the gradient of an input: `planned`, unless nothing is there yet.
+  // Whether Backward adds to the gradient of an input: `planned`, unless nothing is there yet. The
+  // second time that one variable is an input, the first has been written.
   struct Accumulation {
     NdArray* grad;
     bool planned;
+    bool is_repeated;
     bool effective;
   };
 

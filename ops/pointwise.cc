@@ -74,9 +74,25 @@ void BinaryForward(Lowering& l) {
   });
 }
 
+// Whether one kernel computes both gradients: both are wanted, of the shape of y, and kept apart.
+bool BothAtOnce(Lowering& l) {
+  return l.wants(0) && l.wants(1) && l.x_shape(0) == l.x_shape(1) &&
+         l.dx(0).array() != l.dx(1).array();
+}
+
 // kSlope1: see BinaryInputs.
 template <int kSlope1>
 void BinaryBackward(Lowering& l) {
+  if (BothAtOnce(l)) {
+    const int64_t n = Size(l.y_shape());
+    l.Call(l.def().name + "_grad01", {{"x0", l.x(0).View({n})},
+                                     {"x1", l.x(1).View({n})},
+                                     {"y", l.y().View({n})},
+                                     {"dy", l.dy().View({n})},
+                                     {"dx.0", l.dx(0).View({n})},
+                                     {"dx.1", l.dx(1).View({n})}});
+    return;
+  }
   const Walk walk = BinaryWalk(l);
   for (int i = 0; i < 2; ++i) {
     if (!l.wants(i)) continue;
@@ -125,6 +141,7 @@ FunctionDef BinaryDef(std::string name, std::string nnabla_name, std::string onn
   for (int i = 0; i < inputs.gradients; ++i) {
     def.gradient_kernels.push_back(absl::StrCat(name, "_grad", i));
   }
+  if (inputs.gradients == 2) def.gradient_kernels.push_back(name + "_grad01");
   if (inputs.gradients == 0) def.gradient = Gradient::kNone;
   if (inputs.gradients > 0 && inputs.broadcast) def.gradient_kernels.push_back("sum");
   def.name = std::move(name);

@@ -5,7 +5,7 @@
 //   unary:        x[n] -> y[n], over contiguous elements
 //   unary_grad:   x?, y?, dy [n] -> dx[n]
 //   binary:       x0, x1 [i0, i1, i2, i3] -> y; an input's stride 0 broadcasts it
-//   binary_grad:  x0?, x1?, y?, dy [i0, i1, i2, i3] -> dx
+//   binary_grad:  x0?, x1?, y?, dy [i0, i1, i2, i3] -> dx, or dx.0 and dx.1 in one pass
 //   fill:         value -> y[n]
 //
 // All are bound by memory: one vector an iteration, tasks of kGrain elements.
@@ -112,24 +112,31 @@ class Unary : public PointwiseGenerator<Unary> {
   GeneratorOutput<Halide::Buffer<>>* y_ = nullptr;
 };
 
-// What both gradient generators share: dx over `rank` dimensions from a row's gradient.
+// What both gradient generators share: dx over `rank` dimensions from a row's gradients, one for
+// each array of dx.
 template <typename Derived>
 class GradientGenerator : public PointwiseGenerator<Derived> {
  protected:
-  void AddOutput(int rank) {
-    accumulate_ = this->template add_input<bool>("accumulate_dx");
-    dx_ = this->template add_output<Halide::Buffer<>>("dx", this->dtype, rank);
+  void AddOutput(int rank, size_t count = 1) {
+    for (size_t k = 0; k < count; ++k) {
+      const std::string suffix = count == 1 ? "" : "_" + std::to_string(k);
+      accumulate_.push_back(this->template add_input<bool>("accumulate_dx" + suffix));
+    }
+    const std::vector<Type> types(count, this->dtype);
+    dx_ = this->template add_output<Func>("dx", types, rank);
   }
   void Finish(Func gradient, int rank) {
-    std::vector<Expr> extents;
+    std::vector<Expr> extents, flags(accumulate_.size());
     // Every gradient reads dy, which has dx's extents.
     for (int d = 0; d < rank; ++d) extents.push_back(this->Find("dy").dim(d).extent());
-    Accumulated out(std::string(this->op) + "_grad", gradient, extents, *accumulate_);
+    for (size_t k = 0; k < flags.size(); ++k) flags[k] = *accumulate_[k];
+    Accumulated out(std::string(this->op) + "_grad", gradient, extents, flags);
     *dx_ = out.dx;
     // The innermost min stays free: with a min of 0 Halide takes reads of its own output for
     // aligned, and dx may be a view.
-    dx_->dim(0).set_extent(extents[0]);
-    for (int d = 1; d < rank; ++d) dx_->dim(d).set_bounds(0, extents[d]);
+    OutputImageParam first = out.dx.output_buffers()[0];  // the others have its extents
+    first.dim(0).set_extent(extents[0]);
+    for (int d = 1; d < rank; ++d) first.dim(d).set_bounds(0, extents[d]);
     std::vector<VarOrRVar> loops;
     for (int d = 0; d < rank; ++d) loops.emplace_back(out.r[d]);
     if (this->get_target().has_gpu_feature()) {
@@ -141,8 +148,8 @@ class GradientGenerator : public PointwiseGenerator<Derived> {
     out.dx.update().specialize(!out.accumulate);
   }
 
-  GeneratorInput<bool>* accumulate_ = nullptr;
-  GeneratorOutput<Halide::Buffer<>>* dx_ = nullptr;
+  std::vector<GeneratorInput<bool>*> accumulate_;
+  GeneratorOutput<Func>* dx_ = nullptr;
 };
 
 class UnaryGrad : public GradientGenerator<UnaryGrad> {
@@ -208,20 +215,28 @@ class Binary : public PointwiseGenerator<Binary> {
 
 class BinaryGrad : public GradientGenerator<BinaryGrad> {
  public:
-  GeneratorParam<int> input{"input", 0};  // the gradient of which input
+  GeneratorParam<std::string> inputs{"inputs", "0"};  // the gradients of which: 0, 1 or 01
 
   void configure() {
     const BinaryRow& row = FindRow(BinaryRows(), op);
-    gradient_ = input == 0 ? row.gradient0 : row.gradient1;
-    AddInputsOf(gradient_(Symbol("x0"), Symbol("x1"), Symbol("y"), Symbol("dy")),
-                {"x0", "x1", "y", "dy"}, kBroadcastRank);
-    AddOutput(kBroadcastRank);
+    Expr symbolic = Symbol("dy");
+    for (char input : inputs.value()) {
+      gradients_.push_back(input == '0' ? row.gradient0 : row.gradient1);
+      symbolic += gradients_.back()(Symbol("x0"), Symbol("x1"), Symbol("y"), Symbol("dy"));
+    }
+    AddInputsOf(symbolic, {"x0", "x1", "y", "dy"}, kBroadcastRank);
+    AddOutput(kBroadcastRank, gradients_.size());
   }
   void generate() {
     std::vector<Var> i = {Var("i0"), Var("i1"), Var("i2"), Var("i3")};
     const std::vector<Expr> at(i.begin(), i.end());
+    std::vector<Expr> values;
+    for (const auto& gradient : gradients_) {
+      values.push_back(
+          cast(dtype, gradient(At("x0", at), At("x1", at), At("y", at), At("dy", at))));
+    }
     Func gradient("gradient");
-    gradient(i) = cast(dtype, gradient_(At("x0", at), At("x1", at), At("y", at), At("dy", at)));
+    gradient(i) = Tuple(values);
     ConstrainInputs(kBroadcastRank, true);
     Expr dense = cast<bool>(true);
     for (auto& [name, buffer] : inputs_) dense = dense && buffer->dim(0).stride() == 1;
@@ -232,7 +247,7 @@ class BinaryGrad : public GradientGenerator<BinaryGrad> {
   }
 
  private:
-  BinaryRow::Gradient gradient_;
+  std::vector<BinaryRow::Gradient> gradients_;
 };
 
 class Fill : public OpGenerator<Fill> {

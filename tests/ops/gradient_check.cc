@@ -53,7 +53,8 @@ class Graph {
   struct Options {
     DType dtype = DType::kFloat64;
     bool shifted = false;
-    int without_grad = -1;  // an input that gets need_grad = false
+    int without_grad = -1;    // an input that gets need_grad = false
+    bool same_twice = false;  // input 1 is input 0
   };
 
   Graph(const FunctionDef& def, const GradientCase& test, const std::vector<Shape>& shapes,
@@ -64,6 +65,7 @@ class Graph {
     for (size_t i = 0; i < shapes.size(); ++i) {
       inputs.push_back(MakeInput(test, i, options, random));
     }
+    if (options.same_twice) inputs[1] = inputs[0];
     std::shared_ptr<void> own = def.options.MakeDefaults();
     for (const auto& [name, value] : test.options) {
       const absl::Status status = def.options.Set(own.get(), name, value);
@@ -226,12 +228,36 @@ void CheckAccumulation(Graph& graph, const FunctionDef& def, const std::vector<V
     for (double& value : values) value *= 2;
   }
   ExpectAllClose(graph.ReadGradients(), twice, 1e-12, "two Backwards accumulate");
+  // One input overwritten while the others are added to.
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (!IsDifferentiable(def, i)) continue;
+    graph.Gradients();
+    graph.inputs()[i].grad().Zero();
+    graph.Backward();
+    std::vector<Values> expected = twice;
+    expected[i] = gradients[i];
+    ExpectAllClose(graph.ReadGradients(), expected, 1e-12, absl::StrCat("zeroed input ", i));
+  }
   for (const Variable& input : graph.inputs()) {
     if (input.dtype() == DType::kInt32) continue;
     Write(input.grad(), Values(input.size(), std::numeric_limits<double>::quiet_NaN()));
   }
   ExpectAllClose(graph.Gradients(), gradients, 0, "NaN is overwritten");
-  static_cast<void>(def);
+}
+
+// A variable given twice gets the sum of both gradients.
+void CheckSameVariableTwice(const FunctionDef& def, const GradientCase& test,
+                            const std::vector<Shape>& shapes) {
+  if (shapes.size() < 2 || shapes[0] != shapes[1]) return;
+  if (!IsDifferentiable(def, 0) || !IsDifferentiable(def, 1)) return;
+  Graph apart(def, test, shapes, {});
+  Graph same(def, test, shapes, {.same_twice = true});
+  ASSERT_TRUE(apart.ok() && same.ok());
+  Write(apart.inputs()[1].data(), Read(apart.inputs()[0].data()));
+  const std::vector<Values> gradients = apart.Gradients();
+  Values sum = gradients[0];
+  for (size_t k = 0; k < sum.size(); ++k) sum[k] += gradients[1][k];
+  ExpectClose(same.Gradients()[0], sum, 1e-12, "one variable for both inputs");
 }
 
 void CheckNeedGrad(const FunctionDef& def, const GradientCase& test,
@@ -260,6 +286,7 @@ void CheckShapes(const FunctionDef& def, const GradientCase& test,
   CheckAgainstDifferences(graph, def, test, gradients);
   CheckAccumulation(graph, def, gradients);
   CheckNeedGrad(def, test, shapes, gradients);
+  CheckSameVariableTwice(def, test, shapes);
 
   graph.ZeroGrad();
   ForwardOptions clearing;
@@ -309,7 +336,18 @@ void CheckAgainstCpu(const FunctionDef& def, const GradientCase& test, const Con
                   test.float_tolerance, absl::StrCat("output ", o));
     }
     if (def.gradient == Gradient::kNone) continue;
-    ExpectAllClose(other.Gradients(), cpu.Gradients(), test.float_tolerance, "gradient");
+    const std::vector<Values> gradients = cpu.Gradients();
+    ExpectAllClose(other.Gradients(), gradients, test.float_tolerance, "gradient");
+    // The kernels for the gradients of some inputs alone.
+    for (size_t i = 0; shapes.size() > 1 && i < shapes.size(); ++i) {
+      if (!IsDifferentiable(def, i)) continue;
+      Graph partial(def, test, shapes,
+                    {.dtype = DType::kFloat32, .without_grad = static_cast<int>(i)});
+      std::vector<Values> expected = gradients;
+      expected[i].assign(expected[i].size(), 0);
+      ExpectAllClose(partial.Gradients(), expected, test.float_tolerance,
+                     absl::StrCat("gradient without that of input ", i));
+    }
     if (::testing::Test::HasFatalFailure()) return;
   }
 }
