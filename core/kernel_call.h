@@ -48,6 +48,7 @@ class Operand {
 
   // Adds to what is there (if the kernel has a flag accumulate_<name>) instead of overwriting.
   Operand Accumulate() const;
+  bool may_accumulate() const { return accumulate_ || accumulate_at_run_ != nullptr; }
 
   NdArray* array() const { return array_; }
   const absl::InlinedVector<Dim, 6>& dims() const { return dims_; }

@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace halite {
+namespace {
+
+// From how many elements on a row is worth a call of memcpy.
+constexpr int64_t kLongRow = 256;
+
+}  // namespace
 
 void CopyView(Lowering& l, const Operand& x, const Operand& y) {
   Walk walk;
@@ -15,7 +21,9 @@ void CopyView(Lowering& l, const Operand& x, const Operand& y) {
   }
   walk.Collapse();
   // The kernel `transpose` takes x contiguous along dimension 1 and y along dimension 0.
-  const char* kernel = "copy";
+  const bool is_dense = walk.strides[0][0] == 1 && walk.strides[1][0] == 1;
+  const char* kernel =
+      is_dense && walk.extents[0] >= kLongRow && !y.may_accumulate() ? "copy_rows" : "copy";
   for (int d = 1; d < walk.rank(); ++d) {
     if (walk.strides[0][d] != 1 || walk.strides[1][0] != 1) continue;
     kernel = "transpose";

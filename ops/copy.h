@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CopyWalk: strided copies as steps of other functions.
+// CopyView: strided copies as steps of other functions.
 #ifndef HALITE_OPS_COPY_H_
 #define HALITE_OPS_COPY_H_
 
@@ -15,7 +15,7 @@ void CopyView(Lowering& l, const Operand& x, const Operand& y);
 
 // Kernels that CopyView calls.
 inline const std::vector<std::string>& CopyKernels() {
-  static const auto& kernels = *new std::vector<std::string>{"copy", "transpose"};
+  static const auto& kernels = *new std::vector<std::string>{"copy", "copy_rows", "transpose"};
   return kernels;
 }
 

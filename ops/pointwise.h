@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // FunctionDefs of pointwise functions, made from their names: the kernels <name>, <name>_grad (one
-// input) or <name>_grad0, <name>_grad1 (two, broadcast) and <name>_grad01 (both at once) do the rest.
+// input) or <name>_grad0, <name>_grad1 (two, broadcast) and <name>_grad01 (both at once) do the
+// rest.
 #ifndef HALITE_OPS_POINTWISE_H_
 #define HALITE_OPS_POINTWISE_H_
 

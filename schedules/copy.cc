@@ -3,6 +3,8 @@
 // Schedules and kernels of Copy: x, y [i0, i1, i2, i3] with any strides.
 //
 //   copy:       walks rows along i0, fast where x and y are contiguous there
+//   copy_rows:  x and y are contiguous along i0, nothing is accumulated: memcpy (copy_rows.cc),
+//               which writes large arrays without reading what was there
 //   transpose:  x is contiguous along i1 and y along i0: walks tiles, so that each cache line of
 //               x is used whole while it is there
 //
@@ -87,10 +89,40 @@ class CopyKernel : public OpGenerator<CopyKernel<Op>> {
   }
 };
 
+class CopyRowsKernel : public OpGenerator<CopyRowsKernel> {
+ public:
+  Input<Buffer> x{"x", Copy::kRank};
+  Output<Buffer> y{"y", Copy::kRank};
+
+  void configure() {
+    x.set_type(dtype);
+    y.set_type(dtype);
+  }
+  void generate() {
+    ZeroMin(x, Copy::kRank);
+    std::vector<Expr> extents;
+    for (int d = 0; d < Copy::kRank; ++d) {
+      extents.push_back(x.dim(d).extent());
+      y.dim(d).set_bounds(0, extents[d]);
+    }
+    if (get_target().has_gpu_feature()) {
+      Copy op(x, extents, Internal::const_false());
+      ScheduleGpu(op, get_target(), Tuning());
+      y = op.dx;
+    } else {
+      Func rows("copy_rows");
+      rows.define_extern("halite_copy_rows", {user_context_value(), Func(x)}, Type(dtype),
+                         Copy::kRank, NameMangling::C);
+      y = rows;
+    }
+  }
+};
+
 }  // namespace
 }  // namespace halite
 
 using CopyGenerator = halite::CopyKernel<halite::Copy>;
 using TransposeGenerator = halite::CopyKernel<halite::Transpose>;
 HALIDE_REGISTER_GENERATOR(CopyGenerator, copy)
+HALIDE_REGISTER_GENERATOR(halite::CopyRowsKernel, copy_rows)
 HALIDE_REGISTER_GENERATOR(TransposeGenerator, transpose)

@@ -248,7 +248,7 @@ def halide_generators(name, srcs, deps = [], visibility = None):
         visibility = visibility,
     )
 
-def _kernel_library(name, generators, kernels, dtypes, backends, sets, visibility, testonly):
+def _kernel_library(name, generators, kernels, dtypes, backends, sets, deps, visibility, testonly):
     parts = []
     for kernel, description in kernels.items():
         params = dict(description)
@@ -268,7 +268,7 @@ def _kernel_library(name, generators, kernels, dtypes, backends, sets, visibilit
                     backend = backend,
                     sets = sets,
                     params = params,
-                    deps = [Label("//core:kernel_table")],
+                    deps = deps + [Label("//core:kernel_table")],
                     testonly = testonly,
                     visibility = ["//visibility:private"],
                 )
@@ -305,6 +305,7 @@ def halide_kernels(
         gradients = {},
         dtypes = ["f32", "f64"],
         sets = [],
+        deps = [],
         visibility = ["//visibility:public"]):
     """Compiles kernels; see the head of this file.
 
@@ -317,6 +318,7 @@ def halide_kernels(
       dtypes: element types, f32 (CPU and GPU), f64 (CPU), i32 (CPU and GPU).
       sets: CPU instruction sets, a part of INSTRUCTION_SETS, best first; by default those that
         suit the dtype.
+      deps: cc_library targets with the functions that extern stages of the CPU kernels call.
       visibility: of the libraries.
     """
     libraries = []
@@ -329,6 +331,7 @@ def halide_kernels(
                 dtypes = dtypes,
                 backends = backends,
                 sets = sets,
+                deps = deps,
                 testonly = testonly,
                 visibility = ["//visibility:private"],
             )
