@@ -2,6 +2,7 @@
 #include "halite/core/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -11,11 +12,29 @@
 namespace halite {
 namespace {
 
-// How often an idle worker looks for work before it sleeps: about 20 microseconds, the gap between
-// two kernels of a training step.
+// An idle worker looks for work without pause for some 30 microseconds, the gap between two kernels
+// of a training step; then it lets others run between two looks for a millisecond more, the gap
+// between two steps; then it sleeps. Waking it costs the caller 7 microseconds, and it starts up to
+// 80 later.
 constexpr int kSpins = 2000;
+constexpr auto kYielding = std::chrono::milliseconds(1);
 
 inline void Pause() { __builtin_ia32_pause(); }
+
+// Whether `found` came true before it was time to sleep.
+template <typename Found>
+bool Spin(const Found& found) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (found()) return true;
+    Pause();
+  }
+  const auto end = std::chrono::steady_clock::now() + kYielding;
+  do {
+    if (found()) return true;
+    std::this_thread::yield();
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
 
 // One parallel loop. It lives on the caller's stack; `workers` holds it there until none uses it.
 struct Loop {
@@ -88,8 +107,7 @@ class ThreadPool {
 
   void Work() {
     for (;;) {
-      bool taken = false;
-      for (int spin = 0; spin < kSpins && !(taken = TakeTicket()); ++spin) Pause();
+      bool taken = Spin([this] { return TakeTicket(); });
       if (!taken) {
         std::unique_lock<std::mutex> lock(sleep_mutex_);
         sleeping_.fetch_add(1, std::memory_order_seq_cst);
