@@ -141,5 +141,13 @@ TEST(RegistryTest, EveryFunctionHasADocumentedDeclaration) {
   EXPECT_FALSE(documented.count("Activation"));  // declared without a comment
 }
 
+TEST(RegistryTest, TheReadmeListsEveryFunction) {
+  std::ifstream file("README.md");
+  const std::string readme(std::istreambuf_iterator<char>(file), {});
+  for (const FunctionDef* def : AllFunctions().functions()) {
+    EXPECT_NE(readme.find(absl::StrCat("`", def->name, "`")), std::string::npos) << def->name;
+  }
+}
+
 }  // namespace
 }  // namespace halite
