@@ -23,6 +23,9 @@ using namespace Halide;
 // fetched ahead.
 constexpr int kColumns = 128;
 
+// Ones that a task writes.
+constexpr int kOnes = 2048;
+
 class EmbedKernel : public OpGenerator<EmbedKernel> {
  public:
   Input<Buffer> index{"index", Int(32), 1};
@@ -109,17 +112,20 @@ class OneHotKernel : public OpGenerator<OneHotKernel> {
 
   void configure() { y.set_type(dtype); }
   void generate() {
-    OneHot op(index, size, dtype);
+    const Expr count = index.dim(0).extent();
+    OneHot op(index, size, count, dtype);
     ZeroMin(index, 1);
     y = op.y;
     y.dim(0).set_bounds(0, size);
-    y.dim(1).set_bounds(0, index.dim(0).extent());
+    y.dim(1).set_bounds(0, count);
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(op.y, {op.p, op.j});
-    } else {
-      ScheduleRowsCpu(op.y, {op.p, op.j}, {size, index.dim(0).extent()},
-                      get_target().natural_vector_size(dtype));
+      ScheduleRowsGpu(op.y.update(), {op.r});
+      return;
     }
+    ScheduleRowsCpu(op.y, {op.p, op.j}, {size, count}, get_target().natural_vector_size(dtype));
+    const RVar rtask("rtask"), rrow("rrow");
+    op.y.update().split(op.r, rtask, rrow, kOnes, kGuard).parallel(rtask);
   }
 };
 

@@ -52,10 +52,17 @@ struct EmbedGrad {
 
 struct OneHot {
   Halide::Var p{"p"}, j{"j"};
+  Halide::RDom r;
   Halide::Func y{"one_hot"};
 
-  OneHot(const Halide::Func& index, const Halide::Expr& size, const Halide::Type& type) {
-    y(p, j) = cast(type, p == index(j) || p - size == index(j));
+  OneHot(const Halide::Func& index, const Halide::Expr& size, const Halide::Expr& count,
+         const Halide::Type& type)
+      : r(0, count, "r") {
+    using namespace Halide;
+    const Expr at = select(index(r) < 0, index(r) + size, index(r));
+    y(p, j) = cast(type, 0);
+    r.where(at >= 0 && at < size);
+    y(clamp(at, 0, size - 1), r) = cast(type, 1);
   }
 };
 
