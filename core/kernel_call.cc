@@ -301,7 +301,8 @@ absl::Status KernelCall::Failure(const ExecutionContext& context, int code) cons
   for (const BufferArgument& argument : buffers_) {
     absl::StrAppend(&text, " ", ToString(argument.array->shape()));
   }
-  return absl::InternalError(text);
+  return code == halide_error_code_out_of_memory ? absl::ResourceExhaustedError(text)
+                                                 : absl::InternalError(text);
 }
 
 absl::Status KernelCall::ClearedError(const BufferArgument& argument) const {

@@ -13,6 +13,7 @@
 #include "halite/ops/activations.h"
 #include "halite/ops/arithmetic.h"
 #include "halite/ops/array.h"
+#include "halite/ops/reduce.h"
 
 namespace halite {
 namespace {
@@ -108,6 +109,24 @@ TEST(ErrorTest, MixedTypesAndMissingGradients) {
   const Variable y = F::Greater(x, x);
   EXPECT_OK(y.Forward());
   EXPECT_EQ(y.Backward().code(), absl::StatusCode::kUnimplemented);
+}
+
+TEST(ErrorTest, AKernelWithoutMemoryNamesItselfAndItsShapes) {
+  const Variable x(Shape{300000}, true);
+  x.data().Fill(0.5);
+  const Variable y = F::Sum(x);  // its kernel keeps partial sums
+  EXPECT_OK(y.Forward());
+  MemoryPool& pool = MemoryPool::ForHost();
+  pool.ReleaseCached();
+  pool.SetCeiling(pool.statistics().bytes_in_use);
+  const absl::Status status = y.Forward();
+  pool.SetCeiling(0);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  for (const char* part : {"sum_f32_cpu", "[300000]", "(in sum"}) {
+    EXPECT_NE(status.message().find(part), std::string::npos) << status;
+  }
+  EXPECT_OK(y.Forward());
+  EXPECT_EQ(Read(y.data()), Floats{150000});
 }
 
 TEST(BackwardTest, RootsAccumulateAndIntermediatesDoNot) {
