@@ -177,6 +177,11 @@ void MemoryPool::ReleaseCached() {
   ReleaseCachedLocked();
 }
 
+void MemoryPool::ResetPeak() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  statistics_.peak_bytes_in_use = statistics_.bytes_in_use;
+}
+
 void MemoryPool::SetCeiling(size_t bytes) {
   std::lock_guard<std::mutex> lock(mutex_);
   ceiling_ = bytes;

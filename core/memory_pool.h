@@ -42,6 +42,9 @@ class MemoryPool {
   // Gives the cached blocks back to the system.
   void ReleaseCached();
 
+  // Starts peak_bytes_in_use anew, from what is in use now.
+  void ResetPeak();
+
   // bytes_in_use + bytes_cached stay at or below `bytes`; 0 (the default) means no ceiling.
   void SetCeiling(size_t bytes);
 

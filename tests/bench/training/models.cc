@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bench/training/models.h"
+
+#include "halite/ops/activations.h"
+#include "halite/ops/arithmetic.h"
+#include "halite/ops/array.h"
+#include "halite/ops/parametric_functions.h"
+#include "halite/ops/pooling.h"
+#include "halite/ops/reduce.h"
+
+namespace halite::bench {
+namespace {
+
+namespace F = functions;
+namespace PF = parametric_functions;
+
+Variable Mlp(const Variable& x, const ParameterScope& scope) {
+  const Variable h = F::Relu(PF::Affine(x, 512, scope["1"]));
+  return PF::Affine(F::Relu(PF::Affine(h, 256, scope["2"])), 10, scope["3"]);
+}
+
+Variable Lenet(const Variable& x, const ParameterScope& scope) {
+  Variable h = F::Relu(F::MaxPooling(PF::Convolution(x, 16, {5, 5}, scope["conv1"]), {2, 2}));
+  h = F::Relu(F::MaxPooling(PF::Convolution(h, 16, {5, 5}, scope["conv2"]), {2, 2}));
+  return PF::Affine(F::Relu(PF::Affine(h, 50, scope["affine3"])), 10, scope["affine4"]);
+}
+
+// Convolution without bias and batch normalization.
+Variable ConvolutionBn(const Variable& x, int64_t maps, int64_t kernel, int64_t stride,
+                       const ParameterScope& scope) {
+  const int64_t pad = kernel / 2;
+  const Variable h =
+      PF::Convolution(x, maps, {kernel, kernel}, scope,
+                      {.pad = {pad, pad}, .stride = {stride, stride}, .with_bias = false});
+  return PF::BatchNormalization(h, scope);
+}
+
+Variable ResidualBlock(const Variable& x, int64_t maps, int64_t stride,
+                       const ParameterScope& scope) {
+  const Variable h = F::Relu(ConvolutionBn(x, maps, 3, stride, scope["1"]));
+  const bool is_projected = stride != 1 || x.shape()[1] != maps;
+  const Variable shortcut = is_projected ? ConvolutionBn(x, maps, 1, stride, scope["shortcut"]) : x;
+  return F::Relu(ConvolutionBn(h, maps, 3, 1, scope["2"]) + shortcut);
+}
+
+Variable Resnet20(const Variable& x, const ParameterScope& scope) {
+  Variable h = F::Relu(ConvolutionBn(x, 16, 3, 1, scope["input"]));
+  for (const int64_t maps : {16, 32, 64}) {
+    for (const char* block : {"1", "2", "3"}) {
+      const int64_t stride = maps > 16 && *block == '1' ? 2 : 1;
+      h = ResidualBlock(h, maps, stride, scope[std::to_string(maps)][block]);
+    }
+  }
+  return PF::Affine(F::Mean(h, {.axes = {2, 3}}), 10, scope["output"]);
+}
+
+// x [batch, steps, features]. Gates i, f, g, o side by side: c := f c + i g, h := o tanh(c).
+Variable Lstm(const Variable& x, const ParameterScope& scope) {
+  constexpr int64_t kCells = 128;
+  const int64_t batch = x.shape()[0], steps = x.shape()[1];
+  const Variable from_x = PF::Affine(x, 4 * kCells, scope["x"], {.base_axis = 2});
+  const auto gate = [&](const Variable& gates, int64_t i) {
+    return F::Slice(gates, {.start = {0, i * kCells}, .stop = {batch, (i + 1) * kCells}});
+  };
+  Variable h, c;
+  for (int64_t t = 0; t < steps; ++t) {
+    Variable gates =
+        F::Reshape(F::Slice(from_x, {.start = {0, t, 0}, .stop = {batch, t + 1, 4 * kCells}}),
+                   {.shape = {batch, 4 * kCells}});
+    if (t > 0) gates = gates + PF::Affine(h, 4 * kCells, scope["h"]);
+    const Variable in = F::Sigmoid(gate(gates, 0)) * F::Tanh(gate(gates, 2));
+    c = t > 0 ? F::Sigmoid(gate(gates, 1)) * c + in : in;
+    h = F::Sigmoid(gate(gates, 3)) * F::Tanh(c);
+  }
+  return PF::Affine(h, 10, scope["output"]);
+}
+
+}  // namespace
+
+const std::vector<Model>& Models() {
+  static const auto& models = *new std::vector<Model>{
+      {"mlp", {64, 784}, Mlp, /*with_adam=*/true, /*with_momentum=*/true},
+      {"lenet", {64, 1, 28, 28}, Lenet, true, true},
+      {"resnet20", {128, 3, 32, 32}, Resnet20, false, true},
+      {"lstm", {64, 28, 28}, Lstm, false, true},
+  };
+  return models;
+}
+
+}  // namespace halite::bench

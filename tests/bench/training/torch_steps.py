@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training steps of models.h in PyTorch: one JSON object a line, as training --json writes.
+
+    python3 torch_steps.py --threads=1 --models=mlp,lenet --mode=eager [--seconds=2]
+
+Modes: eager, channels_last (images alone), compile. A step is forward, cross entropy, backward and
+update (fused), on one batch that stays.
+"""
+
+import argparse
+import json
+import resource
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def mlp():
+    return nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(),
+                         nn.Linear(256, 10))
+
+
+def lenet():
+    return nn.Sequential(nn.Conv2d(1, 16, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(16, 16, 5),
+                         nn.MaxPool2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(256, 50), nn.ReLU(),
+                         nn.Linear(50, 10))
+
+
+def convolution_bn(channels, maps, kernel, stride):
+    return nn.Sequential(nn.Conv2d(channels, maps, kernel, stride, kernel // 2, bias=False),
+                         nn.BatchNorm2d(maps))
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels, maps, stride):
+        super().__init__()
+        self.first = convolution_bn(channels, maps, 3, stride)
+        self.second = convolution_bn(maps, maps, 3, 1)
+        same = stride == 1 and channels == maps
+        self.shortcut = nn.Identity() if same else convolution_bn(channels, maps, 1, stride)
+
+    def forward(self, x):
+        return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
+
+
+def resnet20():
+    layers = [convolution_bn(3, 16, 3, 1), nn.ReLU()]
+    channels = 16
+    for maps in (16, 32, 64):
+        for block in range(3):
+            layers.append(ResidualBlock(channels, maps, 2 if maps > 16 and block == 0 else 1))
+            channels = maps
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
+class Lstm(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cells = nn.LSTM(28, 128, batch_first=True)
+        self.output = nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.output(self.cells(x)[0][:, -1])
+
+
+# Name -> constructor, batch, solvers. The shapes are those of models.cc.
+MODELS = {
+    "mlp": (mlp, (64, 784), ("momentum", "adam")),
+    "lenet": (lenet, (64, 1, 28, 28), ("momentum", "adam")),
+    "resnet20": (resnet20, (128, 3, 32, 32), ("momentum",)),
+    "lstm": (Lstm, (64, 28, 28), ("momentum",)),
+}
+
+
+def time_steps(name, solver, options):
+    """Seconds of each step, or None where the mode does not suit the model."""
+    make, shape, _ = MODELS[name]
+    model, x = make(), torch.randn(*shape)
+    target = torch.randint(0, 10, shape[:1])
+    if options.mode == "channels_last":
+        if len(shape) != 4:
+            return None
+        model = model.to(memory_format=torch.channels_last)
+        x = x.to(memory_format=torch.channels_last)
+    run = torch.compile(model) if options.mode == "compile" else model
+    if solver == "adam":
+        optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, fused=True)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(run(x), target)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    step(), step()
+    seconds, start = [], time.perf_counter()
+    while len(seconds) < 7 or time.perf_counter() - start < options.seconds:
+        begin = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - begin)
+    return sorted(seconds)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--mode", default="eager", choices=["eager", "channels_last", "compile"])
+    parser.add_argument("--seconds", type=float, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    for name in options.models.split(","):
+        for solver in MODELS[name][2]:
+            seconds = time_steps(name, solver, options)
+            if seconds is None:
+                continue
+            print(json.dumps({
+                "case": f"{name}_{solver}_b{MODELS[name][1][0]}",
+                "peer": f"torch-{options.mode}",
+                "threads": options.threads,
+                "median_ms": round(seconds[len(seconds) // 2] * 1e3, 5),
+                "least_ms": round(seconds[0] * 1e3, 5),
+                # Of the whole process so far, the library included.
+                "process_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1),
+            }), flush=True)
+
+
+if __name__ == "__main__":
+    main()

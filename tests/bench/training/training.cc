@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Times whole training steps (forward, backward, update) on one batch that stays:
+//   ./bazelw run //tests/bench/training -- [--threads=1,2] [--models=mlp,lenet] [--json=FILE]
+//     [--seconds=S] [--once]
+// Prints the median and the least time of a step, images a second, and the peak of memory. --json
+// appends one object a line. --once: two steps of each, to see that they run and learn.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "halite/core/execution_context.h"
+#include "halite/core/memory_pool.h"
+#include "halite/core/random.h"
+#include "halite/core/status.h"
+#include "halite/ops/reduce.h"
+#include "halite/ops/softmax_cross_entropy.h"
+#include "halite/solvers/adam.h"
+#include "halite/solvers/sgd.h"
+#include "tests/bench/training/models.h"
+
+namespace halite::bench {
+namespace {
+
+namespace F = functions;
+
+constexpr char kUsage[] =
+    "training [--threads=1,2] [--models=NAME,...] [--json=FILE] [--seconds=S] [--once]\n"
+    "Times training steps of the networks";
+
+struct Flags {
+  std::vector<std::string> threads = {"1"};
+  std::vector<std::string> models;  // none: all
+  std::string json;
+  double seconds = 2;  // for each network, solver and number of threads
+  bool once = false;
+};
+
+struct Timing {
+  double median, least;  // seconds a step
+  double memory;         // bytes, at the most
+  float first_loss, last_loss;
+};
+
+absl::Status Step(const Variable& loss, Solver& solver) {
+  HALITE_RETURN_IF_ERROR(loss.Forward({.clear_no_need_grad = true}));
+  solver.ZeroGrad();
+  HALITE_RETURN_IF_ERROR(loss.Backward({.clear_buffer = true}));
+  return solver.Update();
+}
+
+absl::StatusOr<Timing> Time(const Model& model, Solver& solver, const Flags& flags) {
+  MemoryPool::ForHost().ResetPeak();
+  RandomGenerator random(1);
+  std::vector<float> pixels(Size(model.x));
+  random.Normal(absl::MakeSpan(pixels), 0, 1);
+  const int64_t batch = model.x[0];
+  std::vector<int32_t> labels(batch);
+  for (int32_t& label : labels) label = static_cast<int32_t>(random.Below(10));
+  const Variable x(NdArray::From(model.x, pixels)), t(NdArray::From({batch, 1}, labels));
+  ParameterScope scope;
+  const Variable loss = F::Mean(F::SoftmaxCrossEntropy(model.scores(x, scope), t));
+  HALITE_RETURN_IF_ERROR(loss.status());
+  HALITE_RETURN_IF_ERROR(solver.SetParameters(scope.Parameters()));
+
+  using Clock = std::chrono::steady_clock;
+  Timing timing = {};
+  const auto step = [&]() -> absl::StatusOr<float> {
+    HALITE_RETURN_IF_ERROR(Step(loss, solver));
+    HALITE_ASSIGN_OR_RETURN(const auto values, loss.data().ToVector<float>());
+    return values[0];
+  };
+  HALITE_ASSIGN_OR_RETURN(timing.first_loss, step());
+  HALITE_RETURN_IF_ERROR(step().status());
+  std::vector<double> seconds;
+  const auto start = Clock::now();
+  for (auto begin = start;
+       flags.once
+           ? seconds.empty()
+           : seconds.size() < 7 || begin - start < std::chrono::duration<double>(flags.seconds);) {
+    HALITE_ASSIGN_OR_RETURN(timing.last_loss, step());
+    const auto end = Clock::now();
+    seconds.push_back(std::chrono::duration<double>(end - begin).count());
+    begin = end;
+  }
+  std::sort(seconds.begin(), seconds.end());
+  timing.least = seconds[0];
+  timing.median = seconds[seconds.size() / 2];
+  timing.memory = static_cast<double>(MemoryPool::ForHost().statistics().peak_bytes_in_use);
+  return timing;
+}
+
+void Print(const std::string& name, const Model& model, const Timing& timing, std::FILE* json) {
+  std::printf("%-18s %7d %10.3f %10.3f %10.0f %9.1f\n", name.c_str(), NumThreads(),
+              timing.median * 1e3, timing.least * 1e3,
+              static_cast<double>(model.x[0]) / timing.median, timing.memory / 1e6);
+  std::fflush(stdout);
+  if (json == nullptr) return;
+  std::fprintf(json,
+               "{\"case\": \"%s\", \"peer\": \"halite\", \"threads\": %d, \"median_ms\": %.5f, "
+               "\"least_ms\": %.5f, \"peak_mb\": %.2f}\n",
+               name.c_str(), NumThreads(), timing.median * 1e3, timing.least * 1e3,
+               timing.memory / 1e6);
+  std::fflush(json);
+}
+
+absl::Status Run(const Flags& flags) {
+  std::FILE* json = nullptr;
+  if (!flags.json.empty() && (json = std::fopen(flags.json.c_str(), "a")) == nullptr) {
+    return absl::InvalidArgumentError("--json=" + flags.json + ": a file to write needed");
+  }
+  std::printf("%-18s %7s %10s %10s %10s %9s\n", "network", "threads", "median ms", "least ms",
+              "images/s", "peak MB");
+  for (const Model& model : Models()) {
+    const auto& asked = flags.models;
+    if (!asked.empty() && std::find(asked.begin(), asked.end(), model.name) == asked.end()) {
+      continue;
+    }
+    for (const bool adam : {false, true}) {
+      if (!(adam ? model.with_adam : model.with_momentum)) continue;
+      for (const std::string& threads : flags.threads) {
+        SetNumThreads(std::stoi(threads));
+        std::unique_ptr<Solver> solver;
+        if (adam) {
+          solver = std::make_unique<Adam>(AdamOptions{});
+        } else {
+          solver = std::make_unique<Momentum>(MomentumOptions{.lr = 0.01});
+        }
+        const std::string name = model.name + (adam ? "_adam_b" : "_momentum_b");
+        HALITE_ASSIGN_OR_RETURN(const Timing timing, Time(model, *solver, flags));
+        if (!(timing.last_loss < timing.first_loss)) {
+          return absl::InternalError(name + ": the loss did not fall");
+        }
+        Print(name + std::to_string(model.x[0]), model, timing, json);
+      }
+    }
+  }
+  if (json != nullptr) std::fclose(json);
+  return absl::OkStatus();
+}
+
+// False for a flag that is none of ours.
+bool Parse(absl::string_view flag, Flags& flags) {
+  double number = 0;
+  if (flag == "--once") {
+    flags.once = true;
+  } else if (absl::ConsumePrefix(&flag, "--json=")) {
+    flags.json = std::string(flag);
+  } else if (absl::ConsumePrefix(&flag, "--models=")) {
+    flags.models = absl::StrSplit(flag, ',');
+  } else if (absl::ConsumePrefix(&flag, "--seconds=") && absl::SimpleAtod(flag, &number)) {
+    flags.seconds = number;
+  } else if (absl::ConsumePrefix(&flag, "--threads=")) {
+    flags.threads = absl::StrSplit(flag, ',');
+    return std::all_of(flags.threads.begin(), flags.threads.end(), [](const std::string& text) {
+      int threads = 0;
+      return absl::SimpleAtoi(text, &threads) && threads > 0;
+    });
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace halite::bench
+
+int main(int argc, char** argv) {
+  halite::bench::Flags flags;
+  for (int i = 1; i < argc; ++i) {
+    if (halite::bench::Parse(argv[i], flags)) continue;
+    const bool is_help = absl::string_view(argv[i]) == "--help";
+    std::fprintf(is_help ? stdout : stderr, "%s\n", halite::bench::kUsage);
+    return is_help ? 0 : 1;
+  }
+  const absl::Status status = halite::bench::Run(flags);
+  if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+  return status.ok() ? 0 : 1;
+}
