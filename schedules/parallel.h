@@ -49,9 +49,10 @@ struct RowLoops {
 
 // `length` in even parts of at most `most`, whole vectors of `lanes`. A part is no longer than what
 // there is: steps past the end do nothing, but a masked vector there costs as much as others, and a
-// hundred times as much where it meets a page that is not mapped.
+// hundred times as much where it meets a page that is not mapped. (Of (length + parts - 1) / parts
+// Halide makes a product that overflows from 2^16 elements on.)
 inline Halide::Expr EvenPart(const Halide::Expr& length, int most, int lanes) {
-  const Halide::Expr parts = (length + most - 1) / most, part = (length + parts - 1) / parts;
+  const Halide::Expr parts = (length + most - 1) / most, part = (length - 1) / parts + 1;
   return Halide::clamp((part + lanes - 1) / lanes * lanes, lanes, most);
 }
 
@@ -67,8 +68,7 @@ inline void ScheduleRowsCpu(Halide::Stage stage, const std::vector<Halide::VarOr
   const bool r = loops[0].is_rvar;
   const Halide::VarOrRVar chunk("chunk", r), i("i", r), block("block", r), row("row", r);
   const Halide::VarOrRVar task("task", r), inner("inner", r);
-  // No longer than what there is: a guard is paid for each iteration of a split.
-  const Halide::Expr width = clamp(extents[0], 1, grain);
+  const Halide::Expr width = EvenPart(extents[0], grain, lanes);
   stage.split(loops[0], chunk, i, width, kGuard);
   if (loops.size() == 1) {
     stage.vectorize(i, lanes, kGuard).parallel(chunk);

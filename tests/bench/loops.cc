@@ -16,6 +16,7 @@ namespace {
 using Ints = std::vector<int64_t>;
 
 const Shape kSmall = {2000};
+const Shape kOdd = {1000003};            // whole neither in vectors nor in tasks
 const Shape kLarge = {64, 128, 28, 28};  // 25.7 MB
 
 // Elements from which a second thread pays.
@@ -29,7 +30,7 @@ void Elements(int64_t n, const std::function<void(int64_t, int64_t)>& f) {
 // y = f(x), dx += g(x, y, dy).
 template <typename F, typename G>
 void AddUnary(std::vector<LoopCase>& cases, const std::string& function, F f, G g) {
-  for (const Shape& shape : {kSmall, kLarge}) {
+  for (const Shape& shape : {kSmall, kOdd, kLarge}) {
     cases.push_back({{function, {shape}},
                      [=](const Arrays& a) {
                        const float* x = a.x[0];
