@@ -46,42 +46,94 @@ inline Halide::Tuple Plus(const Halide::Tuple& a, const Halide::Tuple& b) {
   return Halide::Tuple(a[0] + b[0], a[1] + b[1]);
 }
 
-// Sums along rows: `width` sums of every width-th element, and the sum of those.
+// Sums along rows of at least `lanes` elements, in pieces of some kPiece elements: part of a row,
+// or some rows. Within a piece `width` sums of type `type` grow side by side, a few hundred terms
+// each; pieces are added in `wide`.
 struct RowSums {
-  Halide::Var lane{"lane"}, c{"c"};
-  Halide::RDom r, tail, fold;  // whole vectors and rows; the elements behind them
-  Halide::Func lanes{"row_lanes"}, sums{"row_sums"};
-  int width;
+  static constexpr int kPiece = 4096;
 
-  RowSums(const ChannelTerms& terms, const ChannelExtents& extents, Halide::Type type, int width_in)
-      : r({{0, extents.inner / width_in}, {0, extents.outer}}, "row_r"),
-        tail({{0, width_in}, {0, extents.outer}}, "row_tail"),
-        fold(0, width_in, "row_fold"),
-        width(width_in) {
-    const Halide::Expr whole = extents.inner / width * width;
-    tail.where(tail.x < extents.inner - whole);
-    lanes(lane, c) = Zeros(type);
-    lanes(lane, c) = Plus(lanes(lane, c), terms(r.x * width + lane, c, r.y));
-    lanes(tail.x, c) = Plus(lanes(tail.x, c), terms(whole + tail.x, c, tail.y));
-    sums(c) = Zeros(type);
-    sums(c) = Plus(sums(c), lanes(fold, c));
+  Halide::Var lane{"lane"}, c{"c"}, part{"part"}, group{"group"};
+  // Of a piece: blocks of `width` elements, what is left of the rows' whole vectors, the vector
+  // that ends a row. Of `sums`: lanes, parts of a row, groups of rows.
+  Halide::RDom blocks, vectors, last, pieces;
+  Halide::Func block_sums{"block_sums"}, vector_sums{"vector_sums"};
+  Halide::Func sums{"row_sums"};
+  int width, lanes;
+
+  RowSums(const ChannelTerms& terms, const ChannelExtents& extents, Halide::Type type,
+          Halide::Type wide, int width_in, int lanes_in)
+      : width(width_in), lanes(lanes_in) {
+    using namespace Halide;
+    const Expr inner = extents.inner, outer = extents.outer;
+    const Expr rows = clamp(kPiece / inner, 1, outer), whole = inner / width;
+    const int most = kPiece / width;
+    const Expr rest = inner % width / lanes, tail = inner % lanes;
+    blocks = RDom({{0, most}, {0, rows}}, "blocks");
+    vectors = RDom({{0, rest}, {0, rows}}, "vectors");
+    last = RDom({{0, select(tail > 0, 1, 0)}, {0, rows}}, "last");
+    pieces =
+        RDom({{0, lanes}, {0, max((whole + most - 1) / most, 1)}, {0, (outer + rows - 1) / rows}},
+             "pieces");
+    const Expr block = part * most + blocks.x;
+    blocks.where(block < whole && group * rows + blocks.y < outer);
+    vectors.where(part == 0 && group * rows + vectors.y < outer);
+    last.where(part == 0 && group * rows + last.y < outer);
+    const auto add = [&](Func sum, const Expr& at, const Tuple& term) {
+      sum(at, c, part, group) = Plus(sum(at, c, part, group), term);
+    };
+    for (Func sum : {block_sums, vector_sums}) sum(lane, c, part, group) = Zeros(type);
+    add(block_sums, lane, terms(block * width + lane, c, group * rows + blocks.y));
+    add(vector_sums, lane,
+        terms(whole * width + vectors.x * lanes + lane, c, group * rows + vectors.y));
+    // The vector overlaps with those before it, whose elements do not count again.
+    const Tuple end = terms(inner - lanes + lane, c, group * rows + last.y);
+    const Expr is_new = lane >= lanes - tail;
+    add(vector_sums, lane,
+        Tuple(select(is_new, end[0], cast(type, 0)), select(is_new, end[1], cast(type, 0))));
+    const auto at = [&](const Func& sum, const Expr& i) -> Tuple {
+      return sum(i, c, pieces.y, pieces.z);
+    };
+    Tuple piece = at(vector_sums, pieces.x);
+    for (int i = 0; i < width; i += lanes) piece = Plus(piece, at(block_sums, pieces.x + i));
+    sums(c) = Zeros(wide);
+    sums(c) = Plus(sums(c), Tuple(cast(wide, piece[0]), cast(wide, piece[1])));
   }
 };
 
-// Sums where inner = 1: `width` neighbouring channels side by side.
+// Sums where rows are short: `width` neighbouring channels side by side, in pieces of some rows.
 struct ColumnSums {
-  Halide::Var j{"j"}, tile{"tile"};
-  Halide::RDom o;
-  Halide::Func sums{"column_sums"};
+  static constexpr int kTerms = 128;  // of a channel in a piece
+
+  Halide::Var j{"j"}, tile{"tile"}, piece{"piece"};
+  Halide::RDom r, pieces;
+  Halide::Func parts{"column_parts"}, sums{"column_sums"};
+  Halide::Expr channels;
   int width;
 
   ColumnSums(const ChannelTerms& terms, const ChannelExtents& extents, Halide::Type type,
-             int width_in)
-      : o(0, extents.outer, "column_o"), width(width_in) {
-    const Halide::Expr c = tile * width + j;
-    o.where(c < extents.channels);
-    sums(j, tile) = Zeros(type);
-    sums(j, tile) = Plus(sums(j, tile), terms(0, c, o));
+             Halide::Type wide, int width_in)
+      : channels(extents.channels), width(width_in) {
+    using namespace Halide;
+    const Expr rows = clamp(kTerms / extents.inner, 1, extents.outer);
+    r = RDom({{0, extents.inner}, {0, rows}}, "column_r");
+    pieces = RDom(0, (extents.outer + rows - 1) / rows, "column_pieces");
+    const Expr c = Start(tile) + j, o = piece * rows + r.y;
+    r.where(o < extents.outer && (channels >= width || c < channels));
+    parts(j, tile, piece) = Zeros(type);
+    parts(j, tile, piece) = Plus(parts(j, tile, piece), terms(r.x, c, o));
+    sums(j, tile) = Zeros(wide);
+    const Tuple part = parts(j, tile, pieces);
+    sums(j, tile) = Plus(sums(j, tile), Tuple(cast(wide, part[0]), cast(wide, part[1])));
+  }
+
+  // The first channel of a tile. The last tile overlaps with the one before it, so that there is
+  // nothing to guard where channels >= width.
+  Halide::Expr Start(const Halide::Expr& tile) const {
+    return Halide::max(Halide::min(tile * width, channels - width), 0);
+  }
+  Halide::Tuple At(const Halide::Expr& c) const {
+    const Halide::Expr tile = c / width;
+    return sums(Halide::unsafe_promise_clamped(c - Start(tile), 0, width - 1), tile);
   }
 };
 
@@ -94,13 +146,14 @@ struct ChannelSums {
   Halide::Expr is_column;
   Halide::Func sums{"sums"};
 
+  // The terms have the type `type`, `lanes` a vector; their sums have the type `wide`.
   ChannelSums(const ChannelTerms& terms, const ChannelExtents& extents, Halide::Type type,
-              int width)
-      : rows(terms, extents, type, width),
-        columns(terms, extents, type, width),
-        is_column(extents.inner == 1) {
+              Halide::Type wide, int lanes)
+      : rows(terms, extents, type, wide, 4 * lanes, lanes),
+        columns(terms, extents, type, wide, 2 * lanes),
+        is_column(extents.inner < lanes) {
     using Halide::select;
-    const Halide::Tuple column = columns.sums(c % width, c / width), row = rows.sums(c);
+    const Halide::Tuple column = columns.At(c), row = rows.sums(c);
     sums(c) =
         Halide::Tuple(select(is_column, column[0], row[0]), select(is_column, column[1], row[1]));
   }
@@ -134,12 +187,24 @@ struct PieceSums {
   }
 };
 
-// sum (x - k), sum (x - k)^2 with k = x(0, c, 0), which leaves nothing large to cancel.
-inline ChannelTerms MomentTerms(const Halide::Func& x, const ChannelExtents& extents,
-                                Halide::Type type) {
-  return [x, extents, type](const Halide::Expr& i, const Halide::Expr& c, const Halide::Expr& o) {
-    const Halide::Expr d =
-        Halide::cast(type, At(x, extents, i, c, o)) - Halide::cast(type, At(x, extents, 0, c, 0));
+// k(c), the median of three elements of channel c: one far from the others does not become k.
+inline Halide::Func Pivots(const Halide::Func& x, const ChannelExtents& extents) {
+  using namespace Halide;
+  const Var c("c");
+  const Expr first = At(x, extents, 0, c, 0);
+  const Expr middle = At(x, extents, extents.inner / 2, c, extents.outer / 2);
+  const Expr last = At(x, extents, extents.inner - 1, c, extents.outer - 1);
+  Func pivots("pivots");
+  pivots(c) = max(min(first, middle), min(max(first, middle), last));
+  return pivots;
+}
+
+// sum (x - k), sum (x - k)^2, which leaves nothing large to cancel.
+inline ChannelTerms MomentTerms(const Halide::Func& x, const Halide::Func& pivots,
+                                const ChannelExtents& extents) {
+  return [=](const Halide::Expr& i, const Halide::Expr& c, const Halide::Expr& o) {
+    const Halide::Expr at = Halide::unsafe_promise_clamped(c, 0, extents.channels - 1);
+    const Halide::Expr d = At(x, extents, i, c, o) - pivots(at);
     return Halide::Tuple(d, d * d);
   };
 }
@@ -153,14 +218,14 @@ struct BatchStatistics {
   Halide::Func mean{"mean"}, variance{"variance"};
   Halide::Func running_mean{"running_mean"}, running_variance{"running_variance"};
 
-  BatchStatistics(const Halide::Func& x, const Halide::Func& sums, const ChannelExtents& extents,
-                  const Halide::Expr& decay, Halide::Type type)
+  BatchStatistics(const Halide::Func& pivots, const Halide::Func& sums,
+                  const ChannelExtents& extents, const Halide::Expr& decay, Halide::Type type)
       : r(0, extents.channels, "r") {
     using namespace Halide;
     const Type wide = sums.types()[0];
     const Expr count = cast(wide, extents.count());
     const auto mean_at = [&](const Expr& at) {
-      return cast(wide, x(0, at, 0)) + sums(at)[0] / count;
+      return cast(wide, pivots(at)) + sums(at)[0] / count;
     };
     const auto variance_at = [&](const Expr& at) {
       const Expr shifted = sums(at)[0] / count;
@@ -204,13 +269,11 @@ struct BatchNormalization {
 
 // dy and dy (x - mean): their sums are dbeta and Q.
 inline ChannelTerms GradientTerms(const Halide::Func& x, const Halide::Func& dy,
-                                  const Halide::Func& mean, const ChannelExtents& extents,
-                                  Halide::Type type) {
+                                  const Halide::Func& mean, const ChannelExtents& extents) {
   return [=](const Halide::Expr& i, const Halide::Expr& c, const Halide::Expr& o) {
-    using Halide::cast;
-    const Halide::Expr d = cast(type, At(dy, extents, i, c, o));
+    const Halide::Expr d = At(dy, extents, i, c, o);
     const Halide::Expr at = Halide::unsafe_promise_clamped(c, 0, extents.channels - 1);
-    return Halide::Tuple(d, d * (cast(type, At(x, extents, i, c, o)) - cast(type, mean(at))));
+    return Halide::Tuple(d, d * (At(x, extents, i, c, o) - mean(at)));
   };
 }
 
