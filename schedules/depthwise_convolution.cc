@@ -39,8 +39,13 @@ using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
 
-void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, int lanes, const Expr& spread = 1) {
-  in.padded.compute_at(where).vectorize(in.x, lanes, TailStrategy::RoundUp).never_partition_all();
+// Memory is taken once for a task: threads that ask for it in turn wait for each other.
+void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, const LoopLevel& task, int lanes,
+                    const Expr& spread = 1) {
+  in.padded.compute_at(where)
+      .hoist_storage(task)
+      .vectorize(in.x, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
   const RVar vector("vector"), lane("lane");
   // Samples lie at different places: spread >= 1.
   in.padded.update()
@@ -90,7 +95,8 @@ void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
     if (Halide::Internal::is_const(a[0].stride)) break;
   }
   if (!Halide::Internal::is_const(a[0].stride)) sum.specialize(a[0].stride == 1);
-  ScheduleWindow(*op.window, {op.result, op.r[Op::kRows]}, shape.lanes, a[0].spread);
+  ScheduleWindow(*op.window, {op.result, op.r[Op::kRows]}, {op.result, op.r[Op::kTask]},
+                 shape.lanes, a[0].spread);
   op.result.update().specialize(!in.accumulate);
 }
 
@@ -117,8 +123,10 @@ void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, 
         .unroll(op.ky);
   }
   sum.specialize(in.axes[0].stride == 1);
-  ScheduleWindow(*op.window, {op.total, op.c[0]}, lanes);
-  ScheduleWindow(*op.gradient, {op.total, op.c[0]}, lanes);
+  const LoopLevel task(op.result, op.r[3]);
+  op.sum.hoist_storage(task);
+  ScheduleWindow(*op.window, {op.total, op.c[0]}, task, lanes);
+  ScheduleWindow(*op.gradient, {op.total, op.c[0]}, task, lanes);
   op.result.update().specialize(!in.accumulate);
 }
 
