@@ -31,6 +31,7 @@ namespace halite {
 namespace {
 
 using Halide::Expr;
+using Halide::Func;
 using Halide::LoopLevel;
 using Halide::MemoryType;
 using Halide::RVar;
@@ -100,6 +101,105 @@ void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
   op.result.update().specialize(!in.accumulate);
 }
 
+// `turned` at `where`, `first` elements of its first stage at a time.
+void ScheduleTurned(std::vector<Func>& turned, const Var& e, const LoopLevel& where,
+                    const TurnedShape& shape, int first) {
+  for (size_t i = 0; i < turned.size(); ++i) {
+    Func& f = turned[i];
+    f.compute_at(where)
+        .store_in(MemoryType::Stack)
+        .bound(e, 0, shape.lanes * shape.slots)
+        .vectorize(e, i == 0 ? first : 2 * shape.lanes, TailStrategy::RoundUp)
+        .unroll(e);
+    for (const Var& other : f.args()) {
+      if (other.name() != e.name()) f.bound_extent(other, 1);
+    }
+  }
+}
+
+void ScheduleWindow(TurnedWindow& in, const LoopLevel& where, const LoopLevel& task,
+                    const TurnedShape& shape) {
+  in.padded.compute_at(where)
+      .hoist_storage(task)
+      .bound(in.v, 0, shape.lanes)
+      .vectorize(in.v)
+      .never_partition_all();
+  in.padded.update()
+      .reorder({in.v, in.samples.x, in.samples.y, in.y, in.z})
+      .vectorize(in.v)
+      .unroll(in.samples.x)
+      .never_partition_all();
+  ScheduleTurned(in.turned, in.e, {in.padded, in.samples.y}, shape, shape.slots);
+  // Planes are read one after another, as they lie.
+  PaddedWindow& rows = *in.rows;
+  rows.padded.reorder_storage(rows.x, rows.c, rows.y, rows.z, rows.i);
+  rows.padded.update().reorder(rows.samples.x, rows.y, rows.z, rows.c);
+  ScheduleWindow(rows, where, task, shape.lanes);
+}
+
+void ScheduleCpu(TurnedDepthwiseConvolution& op, const DepthwiseOperands& in,
+                 const TurnedShape& shape, Func& result) {
+  using Op = TurnedDepthwiseConvolution;
+  result.update(1)
+      .allow_race_conditions()
+      .vectorize(op.r[Op::kPixel])
+      .parallel(op.r[Op::kTask])
+      .never_partition_all();
+  const LoopLevel task(result, op.r[Op::kTask]), tile(result, op.r[Op::kTile]);
+  ScheduleTurned(op.turned, op.e, tile, shape, shape.lanes);
+  op.sum.compute_at(tile)
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.p, 0, shape.slots)
+      .vectorize(op.v)
+      .unroll(op.p);
+  for (const Var& one : {op.t, op.row, op.rows, op.z, op.plane, op.task}) {
+    op.sum.bound_extent(one, 1);
+  }
+  const ConvolutionAxes& a = in.axes;
+  const Halide::RDom& k = op.taps;
+  Stage sum = op.sum.update();
+  sum.reorder({op.v, op.p, k[0], k[1], k[2]}).vectorize(op.v).unroll(op.p).never_partition_all();
+  const Expr plain = a[0].dilation == 1 && a[1].dilation == 1 && a[0].taps == 3 && a[1].taps == 3;
+  for (int stride : {1, 2}) {
+    sum.specialize(plain && a[0].stride == stride).unroll(k[0]).unroll(k[1]);
+    if (Halide::Internal::is_const(a[0].stride)) break;
+  }
+  for (Func* f : {&op.packed, &op.bias}) {
+    f->compute_at(result, op.r[Op::kPlane])
+        .hoist_storage(task)
+        .bound(op.v, 0, shape.lanes)
+        .vectorize(op.v);
+  }
+  ScheduleWindow(*op.window, {result, op.r[Op::kRows]}, task, shape);
+  result.update(1).specialize(!in.accumulate);
+}
+
+void ScheduleCpu(TurnedDepthwiseWeights& op, const DepthwiseWeightsOperands& in,
+                 const TurnedShape& shape, Func& result) {
+  result.update(1).allow_race_conditions().parallel(op.r[4]).never_partition_all();
+  const LoopLevel task(result, op.r[4]);
+  op.total.compute_at(task).bound(op.v, 0, shape.lanes).vectorize(op.v).never_partition_all();
+  op.total.update()
+      .reorder({op.v, op.kx, op.ky, op.kz, op.c[0], op.c[1], op.c[2], op.group})
+      .vectorize(op.v)
+      .never_partition_all();
+  const LoopLevel block(op.total, op.c[0]);
+  op.sum.compute_at(block)
+      .hoist_storage(task)
+      .bound(op.v, 0, shape.lanes)
+      .vectorize(op.v)
+      .never_partition_all();
+  Stage sum = op.sum.update();
+  sum.reorder({op.v, op.kx, op.ky, op.s.x, op.s.y, op.kz}).vectorize(op.v).never_partition_all();
+  const Expr taps_x = result.output_buffer().dim(0).extent();
+  const Expr taps_y = result.output_buffer().dim(1).extent();
+  sum.specialize(taps_x == 3 && taps_y == 3).unroll(op.kx).unroll(op.ky);
+  ScheduleWindow(*op.window, block, task, shape);
+  ScheduleWindow(*op.gradient, block, task, shape);
+  result.update(1).specialize(!in.accumulate);
+}
+
 void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, int lanes) {
   op.result.update().parallel(op.r[3]).never_partition_all();
   op.folded.compute_at(op.result, op.r[0]);
@@ -154,9 +254,21 @@ void ScheduleGpu(DepthwiseWeights& op) {
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3]});
 }
 
+// About the extent of the result, which the kernel's shapes are chosen by.
+Expr Width(const ConvolutionAxis& a) { return a.in * a.spread / a.stride; }
+
+// Channels in the lanes where planes are small and fill the lanes; windows of some 32 KB.
+TurnedShape TurnedFor(const Target& target, const Halide::Type& type, const Expr& channels,
+                      const Expr& width) {
+  const int lanes = target.natural_vector_size(type);
+  const int slots = target.has_feature(Target::AVX512_Skylake) ? 8 : 4;
+  return {lanes, slots, 1 << 15, Halide::clamp(512 / Halide::max(width, 1), 4, 32),
+          channels >= lanes && width <= 16};
+}
+
 // Four rows of a tile share their input rows in registers, four tiles their padded rows.
-DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type) {
-  return {target.natural_vector_size(type), 4, 4, 1 << 15};
+DepthwiseShape ShapeFor(const TurnedShape& turned) {
+  return {turned.lanes, 4, 4, 1 << 15, !turned.use};
 }
 
 class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel> {
@@ -192,9 +304,12 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
       ScheduleGpu(op);
       y = op.result;
     } else {
-      const DepthwiseShape shape = ShapeFor(get_target(), dtype);
+      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), Width(in.axes[0]));
+      const DepthwiseShape shape = ShapeFor(turned);
       TiledDepthwiseConvolution op(in, shape);
+      TurnedDepthwiseConvolution second(in, turned, op.result);
       ScheduleCpu(op, in, shape);
+      ScheduleCpu(second, in, turned, op.result);
       y = op.result;
     }
     ZeroMin(y, 5);
@@ -237,9 +352,13 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      const DepthwiseShape shape = ShapeFor(get_target(), dtype);
+      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), Width(in.axes[0]));
+      turned.use = turned.use && multiplier == 1;
+      const DepthwiseShape shape = ShapeFor(turned);
       TiledDepthwiseConvolution op(in, shape);
+      TurnedDepthwiseConvolution second(in, turned, op.result);
       ScheduleCpu(op, in, shape);
+      ScheduleCpu(second, in, turned, op.result);
       dx = op.result;
     }
     ZeroMin(dx, 5);
@@ -288,8 +407,12 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
       dw = op.result;
     } else {
       const int lanes = get_target().natural_vector_size(dtype);
-      TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]));
+      const TurnedShape turned = TurnedFor(get_target(), dtype, in.channels, in.out[0]);
+      TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]),
+                               !turned.use);
+      TurnedDepthwiseWeights second(in, turned, op.result);
       ScheduleCpu(op, in, lanes);
+      ScheduleCpu(second, in, turned, op.result);
       dw = op.result;
     }
     ZeroMin(dw, 4);
