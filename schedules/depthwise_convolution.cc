@@ -131,21 +131,28 @@ void ScheduleWindow(TurnedWindow& in, const LoopLevel& where, const LoopLevel& t
       .never_partition_all();
   ScheduleTurned(in.turned, in.e, {in.padded, in.samples.y}, shape, shape.slots);
   // Planes are read one after another, as they lie.
-  PaddedWindow& rows = *in.rows;
-  rows.padded.reorder_storage(rows.x, rows.c, rows.y, rows.z, rows.i);
-  rows.padded.update().reorder(rows.samples.x, rows.y, rows.z, rows.c);
-  ScheduleWindow(rows, where, task, shape.lanes);
+  const RVar vector("vector"), lane("lane");
+  in.rows.compute_at(where).hoist_storage(task).reorder_storage(in.x, in.c, in.y, in.z);
+  in.rows.update()
+      .allow_race_conditions()
+      .split(in.row.x, vector, lane, shape.lanes, kGuard)
+      .reorder({lane, vector, in.y, in.z, in.c})
+      .vectorize(lane)
+      .never_partition_all();
 }
 
 void ScheduleCpu(TurnedDepthwiseConvolution& op, const DepthwiseOperands& in,
                  const TurnedShape& shape, Func& result) {
   using Op = TurnedDepthwiseConvolution;
+  const RVar tiles("tile"), pixel("pixel");
   result.update(1)
       .allow_race_conditions()
-      .vectorize(op.r[Op::kPixel])
+      .split(op.r[Op::kX], tiles, pixel, shape.slots, kGuard)
+      .reorder({pixel, op.r[Op::kLane], tiles, op.r[Op::kRow]})
+      .vectorize(pixel)
       .parallel(op.r[Op::kTask])
       .never_partition_all();
-  const LoopLevel task(result, op.r[Op::kTask]), tile(result, op.r[Op::kTile]);
+  const LoopLevel task(result, op.r[Op::kTask]), tile(result, tiles);
   ScheduleTurned(op.turned, op.e, tile, shape, shape.lanes);
   op.sum.compute_at(tile)
       .store_in(MemoryType::Stack)

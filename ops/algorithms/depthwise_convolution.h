@@ -171,38 +171,42 @@ struct TurnedShape {
 // A PaddedWindow of `lanes` channels with the channel innermost. Rows of the input, counted as they
 // lie there, are transposed in squares of `slots` samples of all lanes.
 struct TurnedWindow {
-  Halide::Var v{"v"}, x{"x"}, y{"y"}, z{"z"}, e{"e"}, square{"square"};
-  std::optional<PaddedWindow> rows;
-  std::vector<Halide::Func> turned;
+  Halide::Var v{"v"}, x{"x"}, y{"y"}, z{"z"}, c{"c"}, e{"e"}, square{"square"};
+  Halide::RDom row;      // of the input
   Halide::RDom samples;  // sample of a square, square
-  Halide::Func padded{"turned_window"};
+  Halide::Func rows{"rows"}, padded{"turned_window"};
+  std::vector<Halide::Func> turned;
 
   TurnedWindow(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& channels,
                const Halide::Expr& batch, const Halide::Type& type, int lanes, int slots,
                const PaddedWindow::Origin& origin) {
     using namespace Halide;
-    ConvolutionAxes dense;
-    for (int d = 0; d < 3; ++d) dense[d] = {1, 0, 1, a[d].in, 1};
-    rows.emplace(in, dense, channels, batch, type,
-                 PaddedWindow::Origin{origin.place, 0, 0, origin.c, origin.n});
     const auto at = [&](std::vector<Expr> first) {
       first.insert(first.end(), origin.place.begin(), origin.place.end());
       return first;
     };
-    std::vector<Var> list_vars{e, square, y, z}, vars{v, x, y, z};
-    list_vars.insert(list_vars.end(), origin.place.begin(), origin.place.end());
-    vars.insert(vars.end(), origin.place.begin(), origin.place.end());
+    const auto vars = [&](std::vector<Var> first) {
+      first.insert(first.end(), origin.place.begin(), origin.place.end());
+      return first;
+    };
+    row = RDom(0, a[0].in, "row");
+    rows(vars({x, y, z, c})) = undef(type);
+    rows(at({row.x, y, z, c})) =
+        in(row.x, clamp(y, 0, a[1].in - 1), clamp(z, 0, a[2].in - 1),
+           clamp(origin.c + c, 0, channels - 1), clamp(origin.n, 0, batch - 1));
     Func list("turned");
-    list(list_vars) = rows->padded(at({square * slots + e % slots, y, z, e / slots, 0}));
+    list(vars({e, square, y, z})) = rows(at({square * slots + e % slots, y, z, e / slots}));
     turned = Transpose(list, lanes, slots);
+
     samples = RDom(0, slots, 0, (a[0].in + slots - 1) / slots, "squares");
-    padded(vars) = cast(type, 0);
-    const Expr to_x = (samples.y * slots + samples.x) * a[0].spread + a[0].pad;
+    const Expr ix = samples.y * slots + samples.x;
     const Expr py = origin.y + y - a[1].pad, pz = origin.z + z - a[2].pad;
     const Expr iy = py / a[1].spread, iz = pz / a[2].spread;
     samples.where(py % a[1].spread == 0 && iy >= 0 && iy < a[1].in);
     samples.where(pz % a[2].spread == 0 && iz >= 0 && iz < a[2].in);
-    padded(at({v, to_x, y, z})) = turned.back()(at(
+    samples.where(ix < a[0].in);
+    padded(vars({v, x, y, z})) = cast(type, 0);
+    padded(at({v, ix * a[0].spread + a[0].pad, y, z})) = turned.back()(at(
         {samples.x * lanes + v, samples.y, clamp(iy, 0, a[1].in - 1), clamp(iz, 0, a[2].in - 1)}));
   }
 };
@@ -213,7 +217,7 @@ struct TurnedDepthwiseConvolution {
       task{"task"}, kx{"kx"}, ky{"ky"}, kz{"kz"};
   std::optional<TurnedWindow> window;
   Halide::RDom taps;  // kx, ky, kz
-  enum Loop { kPixel, kLane, kTile, kRow, kRows, kSlice, kPlane, kTask };
+  enum Loop { kX, kLane, kRow, kRows, kSlice, kPlane, kTask };
   Halide::RDom r;
   Halide::Func packed{"packed"}, bias{"bias"}, sum{"sum"};
   std::vector<Halide::Func> turned;
@@ -250,9 +254,8 @@ struct TurnedDepthwiseConvolution {
     list(e, t, row, rows, z, plane, task) = sum(e % lanes, e / lanes, t, row, rows, z, plane, task);
     turned = Transpose(list, slots, lanes);
 
-    r = RDom({{0, slots},
+    r = RDom({{0, extent[0]},
               {0, lanes},
-              {0, ceil_div(extent[0], slots)},
               {0, shape.height},
               {0, ceil_div(extent[1], shape.height)},
               {0, extent[2]},
@@ -261,19 +264,18 @@ struct TurnedDepthwiseConvolution {
              "turned_r");
     const Expr to_number = r[kTask] * share + r[kPlane], to_image = to_number / groups;
     const Expr to_c = (to_number - to_image * groups) * lanes + r[kLane];
-    const Expr to_x = r[kTile] * slots + r[kPixel], to_y = r[kRows] * shape.height + r[kRow];
+    const Expr to_y = r[kRows] * shape.height + r[kRow];
     r.where(to_number < planes);
     r.where(to_y < extent[1]);
     r.where(to_c < extent[3]);
-    r.where(to_x < extent[0]);
     const auto inside = [&](const Expr& i, int d) {
       return unsafe_promise_clamped(i, 0, extent[d] - 1);
     };
-    const std::vector<Expr> to{inside(to_x, 0), inside(to_y, 1), r[kSlice], inside(to_c, 3),
+    const std::vector<Expr> to{r[kX], inside(to_y, 1), r[kSlice], inside(to_c, 3),
                                inside(to_image, 4)};
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
-                 turned.back()(r[kLane] * slots + r[kPixel], r[kTile], r[kRow], r[kRows], r[kSlice],
-                               r[kPlane], r[kTask]);
+                 turned.back()(r[kLane] * slots + r[kX] % slots, r[kX] / slots, r[kRow], r[kRows],
+                               r[kSlice], r[kPlane], r[kTask]);
   }
 };
 
