@@ -59,7 +59,9 @@ struct Sizes {
   }
   // Each output channel reads one input channel.
   bool reads_one_channel() const { return group == in_channels; }
-  bool is_depthwise() const { return group > 1 && reads_one_channel(); }
+  // So few output channels would leave lanes of the other kernels idle: 6 maps of 28x28 by 5x5 take
+  // 1.9 ms backward instead of 2.1, one of 5x5 1.3 us instead of 2.4 (Zen 5, one thread).
+  bool is_depthwise() const { return reads_one_channel() && (group > 1 || out_channels <= 8); }
   // Kernels of one tap that meet each element once: a matrix product over the channels.
   bool is_matrix_product() const {
     return std::all_of(axes.begin(), axes.end(), [](const Axis& axis) {

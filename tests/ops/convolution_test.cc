@@ -91,7 +91,7 @@ void Check(const ConvolutionCase& test, Nan nan) {
   BackwardOptions backward;
   backward.grad_array = ArrayOf<T>(y_shape, dy);
   Results wanted = Compute(test, x, w, b, dy);
-  const double tolerance = 2e-5;
+  const double tolerance = 1e-4;
   ExpectNear<T>(vy.data(), wanted.y, tolerance, "y");
   for (const Variable& v : {vx, vw, vb}) v.grad().Zero();
   for (int runs = 1; runs <= 2; ++runs) {
