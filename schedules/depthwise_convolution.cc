@@ -7,18 +7,27 @@
 //   depthwise_convolution_dw:  x, dy -> dw
 // all with multiplier (co = c * multiplier channels) and stride_, pad_ and dilation_ x, y, z.
 //
-// CPU: vectors of x, tiles of four rows, padded rows staged; 3x3 of stride 1 and 2 is unrolled. dx
-// is a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5),
-// best of three while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders:
+// CPU, two forms: vectors of x, tiles of four rows, padded rows staged; and, where a plane is at
+// most 16 wide and there are channels enough, vectors of channels, transposed in registers. 3x3 is
+// unrolled. dx is a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD
+// EPYC (Zen 5), while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, in
+// turn with ours:
 //
 //   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
-//   3x3 32 @112, 1                 61      36 |  61       - |  34       -
-//   3x3 32 @112, 16                26      18 |  25      20 |  21      18
-//   3x3 stride 2 96 @112, 1        23       - |  13       - |  15       -
-//   3x3 512 @14, 1                 16       - |  18       - |  12       -
+//   3x3 32 @112, 1                 62      59 |  63      48 |  31      58
+//   3x3 32 @112, 16                27      19 |  25      18 |  20      18
+//   3x3 stride 2 96 @112, 1        22      24 |  14      22 |  15      26
+//   3x3 192 @28, 1                 30      53 |  34      49 |  22      50
+//   3x3 stride 2 576 @14, 1        13      23 |  10      15 |   9      24
+//   3x3 960 @7, 1                  19      46 |  20      34 |  13      49
+//   3x3 960 @7, 16                 16      41 |  16      31 |  10      27
 //
-// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); @14 the loops over short
-// rows, whose vectors are not full.
+// With vectors of x the last three rows were 5, 4, 4; 7, 7, 4; 6, 6, 4. 3x3 512 @14, 16 against a
+// plain C++ loop, milliseconds: forward 2.2 (loop 5.0), gradients 5.9 (13.7); two threads 1.1 (2.5)
+// and 2.8 (6.7).
+//
+// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte). In batches of wider
+// planes vectors of channels are slower: each reads and writes 16 streams.
 #include "halite/ops/algorithms/depthwise_convolution.h"
 
 #include <cstdint>

@@ -78,9 +78,9 @@ struct DepthwiseConvolution {
   }
 };
 
-// How the tiled form cuts up its work, where `use` holds: register tiles of a vector of x by `height` rows, `tiles` of
-// them above one another in a block of rows; a task is whole (channel, image) planes, about `grain`
-// elements of the result.
+// How the tiled form cuts up its work, where `use` holds: register tiles of a vector of x by
+// `height` rows, `tiles` of them above one another in a block of rows; a task is whole (channel,
+// image) planes, about `grain` elements of the result.
 struct DepthwiseShape {
   int lanes, height, tiles;
   int grain;
