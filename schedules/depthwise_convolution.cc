@@ -270,16 +270,16 @@ void ScheduleGpu(DepthwiseWeights& op) {
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3]});
 }
 
-// About the extent of the result, which the kernel's shapes are chosen by.
-Expr Width(const ConvolutionAxis& a) { return a.in * a.spread / a.stride; }
-
-// Channels in the lanes where planes are small and fill the lanes; windows of some 32 KB.
+// Channels in the lanes where planes are small and fill the lanes; windows of some 32 KB. Taps far
+// apart would make them large.
 TurnedShape TurnedFor(const Target& target, const Halide::Type& type, const Expr& channels,
-                      const Expr& width) {
+                      const ConvolutionAxes& axes) {
   const int lanes = target.natural_vector_size(type);
   const int slots = target.has_feature(Target::AVX512_Skylake) ? 8 : 4;
+  const Expr width = axes[0].in * axes[0].spread / axes[0].stride;
+  const Expr near = axes[0].dilation <= 8 && axes[1].dilation <= 8 && axes[2].dilation <= 8;
   return {lanes, slots, 1 << 15, Halide::clamp(512 / Halide::max(width, 1), 4, 32),
-          channels >= lanes && width <= 16};
+          channels >= lanes && width <= 16 && near};
 }
 
 // Four rows of a tile share their input rows in registers, four tiles their padded rows.
@@ -320,7 +320,7 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
       ScheduleGpu(op);
       y = op.result;
     } else {
-      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), Width(in.axes[0]));
+      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), in.axes);
       const DepthwiseShape shape = ShapeFor(turned);
       TiledDepthwiseConvolution op(in, shape);
       TurnedDepthwiseConvolution second(in, turned, op.result);
@@ -368,7 +368,7 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), Width(in.axes[0]));
+      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), in.axes);
       turned.use = turned.use && multiplier == 1;
       const DepthwiseShape shape = ShapeFor(turned);
       TiledDepthwiseConvolution op(in, shape);
@@ -423,7 +423,7 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
       dw = op.result;
     } else {
       const int lanes = get_target().natural_vector_size(dtype);
-      const TurnedShape turned = TurnedFor(get_target(), dtype, in.channels, in.out[0]);
+      const TurnedShape turned = TurnedFor(get_target(), dtype, in.channels, in.axes);
       TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]),
                                !turned.use);
       TurnedDepthwiseWeights second(in, turned, op.result);
