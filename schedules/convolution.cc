@@ -241,6 +241,9 @@ void ScheduleTurned(TiledConvolutionWeights& op, int lanes) {
         .unroll(op.e);
   }
   ScheduleWindow(*op.gradient, {op.dy, op.y}, lanes);
+  // Memory is taken once for a task: threads that ask for it in turn wait for each other.
+  op.dy.hoist_storage(op.partial, op.task);
+  op.gradient->padded.hoist_storage(op.partial, op.task);
 }
 
 void ScheduleSums(TiledConvolutionWeights& op, const ConvolutionWeightsShape& shape,
@@ -297,6 +300,7 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& sha
   ScheduleSums(op, shape, stride);
   ScheduleTurned(op, lanes);
   ScheduleWindow(*op.window, {op.total, op.c.x}, lanes);
+  op.window->padded.hoist_storage(op.partial, op.task);
 
   // Eight input channels of a block at a time: dw is written in long runs.
   const RVar block("block"), co("co"), group("group"), ci("ci");

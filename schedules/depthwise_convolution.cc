@@ -7,18 +7,27 @@
 //   depthwise_convolution_dw:  x, dy -> dw
 // all with multiplier (co = c * multiplier channels) and stride_, pad_ and dilation_ x, y, z.
 //
-// CPU: vectors of x, tiles of four rows, padded rows staged; 3x3 of stride 1 and 2 is unrolled. dx
-// is a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5),
-// best of three while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders:
+// CPU, two forms: vectors of x, tiles of four rows, padded rows staged; and, where a plane is at
+// most 16 wide and there are channels enough, vectors of channels, transposed in registers. 3x3 is
+// unrolled. dx is a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD
+// EPYC (Zen 5), while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, in
+// turn with ours:
 //
 //   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
-//   3x3 32 @112, 1                 61      36 |  61       - |  34       -
-//   3x3 32 @112, 16                26      18 |  25      20 |  21      18
-//   3x3 stride 2 96 @112, 1        23       - |  13       - |  15       -
-//   3x3 512 @14, 1                 16       - |  18       - |  12       -
+//   3x3 32 @112, 1                 62      59 |  63      48 |  31      58
+//   3x3 32 @112, 16                27      19 |  25      18 |  20      18
+//   3x3 stride 2 96 @112, 1        22      24 |  14      22 |  15      26
+//   3x3 192 @28, 1                 30      53 |  34      49 |  22      50
+//   3x3 stride 2 576 @14, 1        13      23 |  10      15 |   9      24
+//   3x3 960 @7, 1                  19      46 |  20      34 |  13      49
+//   3x3 960 @7, 16                 16      41 |  16      31 |  10      27
 //
-// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); @14 the loops over short
-// rows, whose vectors are not full.
+// With vectors of x the last three rows were 5, 4, 4; 7, 7, 4; 6, 6, 4. 3x3 512 @14, 16 against a
+// plain C++ loop, milliseconds: forward 2.2 (loop 5.0), gradients 5.9 (13.7); two threads 1.1 (2.5)
+// and 2.8 (6.7).
+//
+// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte). In batches of wider
+// planes vectors of channels are slower: each reads and writes 16 streams.
 #include "halite/ops/algorithms/depthwise_convolution.h"
 
 #include <cstdint>
@@ -31,6 +40,7 @@ namespace halite {
 namespace {
 
 using Halide::Expr;
+using Halide::Func;
 using Halide::LoopLevel;
 using Halide::MemoryType;
 using Halide::RVar;
@@ -39,8 +49,13 @@ using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
 
-void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, int lanes, const Expr& spread = 1) {
-  in.padded.compute_at(where).vectorize(in.x, lanes, TailStrategy::RoundUp).never_partition_all();
+// Memory is taken once for a task: threads that ask for it in turn wait for each other.
+void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, const LoopLevel& task, int lanes,
+                    const Expr& spread = 1) {
+  in.padded.compute_at(where)
+      .hoist_storage(task)
+      .vectorize(in.x, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
   const RVar vector("vector"), lane("lane");
   // Samples lie at different places: spread >= 1.
   in.padded.update()
@@ -90,8 +105,115 @@ void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
     if (Halide::Internal::is_const(a[0].stride)) break;
   }
   if (!Halide::Internal::is_const(a[0].stride)) sum.specialize(a[0].stride == 1);
-  ScheduleWindow(*op.window, {op.result, op.r[Op::kRows]}, shape.lanes, a[0].spread);
+  ScheduleWindow(*op.window, {op.result, op.r[Op::kRows]}, {op.result, op.r[Op::kTask]},
+                 shape.lanes, a[0].spread);
   op.result.update().specialize(!in.accumulate);
+}
+
+// `turned` at `where`, `first` elements of its first stage at a time.
+void ScheduleTurned(std::vector<Func>& turned, const Var& e, const LoopLevel& where,
+                    const TurnedShape& shape, int first) {
+  for (size_t i = 0; i < turned.size(); ++i) {
+    Func& f = turned[i];
+    f.compute_at(where)
+        .store_in(MemoryType::Stack)
+        .bound(e, 0, shape.lanes * shape.slots)
+        .vectorize(e, i == 0 ? first : 2 * shape.lanes, TailStrategy::RoundUp)
+        .unroll(e);
+    for (const Var& other : f.args()) {
+      if (other.name() != e.name()) f.bound_extent(other, 1);
+    }
+  }
+}
+
+void ScheduleWindow(TurnedWindow& in, const LoopLevel& where, const LoopLevel& task,
+                    const TurnedShape& shape) {
+  in.padded.compute_at(where)
+      .hoist_storage(task)
+      .bound(in.v, 0, shape.lanes)
+      .vectorize(in.v)
+      .never_partition_all();
+  in.padded.update()
+      .reorder({in.v, in.samples.x, in.samples.y, in.y, in.z})
+      .vectorize(in.v)
+      .unroll(in.samples.x)
+      .never_partition_all();
+  ScheduleTurned(in.turned, in.e, {in.padded, in.samples.y}, shape, shape.slots);
+  // Planes are read one after another, as they lie.
+  const RVar vector("vector"), lane("lane");
+  in.rows.compute_at(where).hoist_storage(task).reorder_storage(in.x, in.c, in.y, in.z);
+  in.rows.update()
+      .allow_race_conditions()
+      .split(in.row.x, vector, lane, shape.lanes, kGuard)
+      .reorder({lane, vector, in.y, in.z, in.c})
+      .vectorize(lane)
+      .never_partition_all();
+}
+
+void ScheduleCpu(TurnedDepthwiseConvolution& op, const DepthwiseOperands& in,
+                 const TurnedShape& shape, Func& result) {
+  using Op = TurnedDepthwiseConvolution;
+  const RVar tiles("tile"), pixel("pixel");
+  result.update(1)
+      .allow_race_conditions()
+      .split(op.r[Op::kX], tiles, pixel, shape.slots, kGuard)
+      .reorder({pixel, op.r[Op::kLane], tiles, op.r[Op::kRow]})
+      .vectorize(pixel)
+      .parallel(op.r[Op::kTask])
+      .never_partition_all();
+  const LoopLevel task(result, op.r[Op::kTask]), tile(result, tiles);
+  ScheduleTurned(op.turned, op.e, tile, shape, shape.lanes);
+  op.sum.compute_at(tile)
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.p, 0, shape.slots)
+      .vectorize(op.v)
+      .unroll(op.p);
+  for (const Var& one : {op.t, op.row, op.rows, op.z, op.plane, op.task}) {
+    op.sum.bound_extent(one, 1);
+  }
+  const ConvolutionAxes& a = in.axes;
+  const Halide::RDom& k = op.taps;
+  Stage sum = op.sum.update();
+  sum.reorder({op.v, op.p, k[0], k[1], k[2]}).vectorize(op.v).unroll(op.p).never_partition_all();
+  const Expr plain = a[0].dilation == 1 && a[1].dilation == 1 && a[0].taps == 3 && a[1].taps == 3;
+  for (int stride : {1, 2}) {
+    sum.specialize(plain && a[0].stride == stride).unroll(k[0]).unroll(k[1]);
+    if (Halide::Internal::is_const(a[0].stride)) break;
+  }
+  for (Func* f : {&op.packed, &op.bias}) {
+    f->compute_at(result, op.r[Op::kPlane])
+        .hoist_storage(task)
+        .bound(op.v, 0, shape.lanes)
+        .vectorize(op.v);
+  }
+  ScheduleWindow(*op.window, {result, op.r[Op::kRows]}, task, shape);
+  result.update(1).specialize(!in.accumulate);
+}
+
+void ScheduleCpu(TurnedDepthwiseWeights& op, const DepthwiseWeightsOperands& in,
+                 const TurnedShape& shape, Func& result) {
+  result.update(1).allow_race_conditions().parallel(op.r[4]).never_partition_all();
+  const LoopLevel task(result, op.r[4]);
+  op.total.compute_at(task).bound(op.v, 0, shape.lanes).vectorize(op.v).never_partition_all();
+  op.total.update()
+      .reorder({op.v, op.kx, op.ky, op.kz, op.c[0], op.c[1], op.c[2], op.group})
+      .vectorize(op.v)
+      .never_partition_all();
+  const LoopLevel block(op.total, op.c[0]);
+  op.sum.compute_at(block)
+      .hoist_storage(task)
+      .bound(op.v, 0, shape.lanes)
+      .vectorize(op.v)
+      .never_partition_all();
+  Stage sum = op.sum.update();
+  sum.reorder({op.v, op.kx, op.ky, op.s.x, op.s.y, op.kz}).vectorize(op.v).never_partition_all();
+  const Expr taps_x = result.output_buffer().dim(0).extent();
+  const Expr taps_y = result.output_buffer().dim(1).extent();
+  sum.specialize(taps_x == 3 && taps_y == 3).unroll(op.kx).unroll(op.ky);
+  ScheduleWindow(*op.window, block, task, shape);
+  ScheduleWindow(*op.gradient, block, task, shape);
+  result.update(1).specialize(!in.accumulate);
 }
 
 void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, int lanes) {
@@ -117,8 +239,10 @@ void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, 
         .unroll(op.ky);
   }
   sum.specialize(in.axes[0].stride == 1);
-  ScheduleWindow(*op.window, {op.total, op.c[0]}, lanes);
-  ScheduleWindow(*op.gradient, {op.total, op.c[0]}, lanes);
+  const LoopLevel task(op.result, op.r[3]);
+  op.sum.hoist_storage(task);
+  ScheduleWindow(*op.window, {op.total, op.c[0]}, task, lanes);
+  ScheduleWindow(*op.gradient, {op.total, op.c[0]}, task, lanes);
   op.result.update().specialize(!in.accumulate);
 }
 
@@ -146,9 +270,21 @@ void ScheduleGpu(DepthwiseWeights& op) {
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3]});
 }
 
+// Channels in the lanes where planes are small and fill the lanes; windows of some 32 KB. Taps far
+// apart would make them large.
+TurnedShape TurnedFor(const Target& target, const Halide::Type& type, const Expr& channels,
+                      const ConvolutionAxes& axes) {
+  const int lanes = target.natural_vector_size(type);
+  const int slots = target.has_feature(Target::AVX512_Skylake) ? 8 : 4;
+  const Expr width = axes[0].in * axes[0].spread / axes[0].stride;
+  const Expr near = axes[0].dilation <= 8 && axes[1].dilation <= 8 && axes[2].dilation <= 8;
+  return {lanes, slots, 1 << 15, Halide::clamp(512 / Halide::max(width, 1), 4, 32),
+          channels >= lanes && width <= 16 && near};
+}
+
 // Four rows of a tile share their input rows in registers, four tiles their padded rows.
-DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type) {
-  return {target.natural_vector_size(type), 4, 4, 1 << 15};
+DepthwiseShape ShapeFor(const TurnedShape& turned) {
+  return {turned.lanes, 4, 4, 1 << 15, !turned.use};
 }
 
 class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel> {
@@ -184,9 +320,12 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
       ScheduleGpu(op);
       y = op.result;
     } else {
-      const DepthwiseShape shape = ShapeFor(get_target(), dtype);
+      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), in.axes);
+      const DepthwiseShape shape = ShapeFor(turned);
       TiledDepthwiseConvolution op(in, shape);
+      TurnedDepthwiseConvolution second(in, turned, op.result);
       ScheduleCpu(op, in, shape);
+      ScheduleCpu(second, in, turned, op.result);
       y = op.result;
     }
     ZeroMin(y, 5);
@@ -229,9 +368,13 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      const DepthwiseShape shape = ShapeFor(get_target(), dtype);
+      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), in.axes);
+      turned.use = turned.use && multiplier == 1;
+      const DepthwiseShape shape = ShapeFor(turned);
       TiledDepthwiseConvolution op(in, shape);
+      TurnedDepthwiseConvolution second(in, turned, op.result);
       ScheduleCpu(op, in, shape);
+      ScheduleCpu(second, in, turned, op.result);
       dx = op.result;
     }
     ZeroMin(dx, 5);
@@ -280,8 +423,12 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
       dw = op.result;
     } else {
       const int lanes = get_target().natural_vector_size(dtype);
-      TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]));
+      const TurnedShape turned = TurnedFor(get_target(), dtype, in.channels, in.axes);
+      TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]),
+                               !turned.use);
+      TurnedDepthwiseWeights second(in, turned, op.result);
       ScheduleCpu(op, in, lanes);
+      ScheduleCpu(second, in, turned, op.result);
       dw = op.result;
     }
     ZeroMin(dw, 4);

@@ -78,12 +78,13 @@ struct DepthwiseConvolution {
   }
 };
 
-// How the tiled form cuts up its work: register tiles of a vector of x by `height` rows, `tiles` of
-// them above one another in a block of rows; a task is whole (channel, image) planes, about `grain`
-// elements of the result.
+// How the tiled form cuts up its work, where `use` holds: register tiles of a vector of x by
+// `height` rows, `tiles` of them above one another in a block of rows; a task is whole (channel,
+// image) planes, about `grain` elements of the result.
 struct DepthwiseShape {
   int lanes, height, tiles;
   int grain;
+  Halide::Expr use;
 };
 
 // The same sums from padded rows: a window holds what a block of rows needs.
@@ -142,7 +143,7 @@ struct TiledDepthwiseConvolution {
               {0, ceil_div(extent_[1], block)},
               {0, extent_[2]},
               {0, share_},
-              {0, ceil_div(planes, share_)}},
+              {0, select(shape.use, ceil_div(planes, share_), 0)}},
              "r");
     const Expr to_plane = r[kTask] * share_ + r[kPlane];
     const Expr to_image = to_plane / max(extent_[3], 1);
@@ -155,6 +156,126 @@ struct TiledDepthwiseConvolution {
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
                  sum(r[kX] % shape.lanes, r[kRow], r[kX] / shape.lanes, r[kTile], r[kRows],
                      r[kSlice], r[kPlane], r[kTask]);
+  }
+};
+
+// The same sums with channels in the lanes: a task is whole (group of `lanes` channels, image)
+// planes, about `grain` elements of the result; blocks of `height` rows, register tiles of `slots`
+// pixels of x. No lane is lost on short rows, and samples that are strided cost nothing.
+struct TurnedShape {
+  int lanes, slots;
+  int grain;
+  Halide::Expr height, use;
+};
+
+// A PaddedWindow of `lanes` channels with the channel innermost. Rows of the input, counted as they
+// lie there, are transposed in squares of `slots` samples of all lanes.
+struct TurnedWindow {
+  Halide::Var v{"v"}, x{"x"}, y{"y"}, z{"z"}, c{"c"}, e{"e"}, square{"square"};
+  Halide::RDom row;      // of the input
+  Halide::RDom samples;  // sample of a square, square
+  Halide::Func rows{"rows"}, padded{"turned_window"};
+  std::vector<Halide::Func> turned;
+
+  TurnedWindow(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& channels,
+               const Halide::Expr& batch, const Halide::Type& type, int lanes, int slots,
+               const PaddedWindow::Origin& origin) {
+    using namespace Halide;
+    const auto at = [&](std::vector<Expr> first) {
+      first.insert(first.end(), origin.place.begin(), origin.place.end());
+      return first;
+    };
+    const auto vars = [&](std::vector<Var> first) {
+      first.insert(first.end(), origin.place.begin(), origin.place.end());
+      return first;
+    };
+    row = RDom(0, a[0].in, "row");
+    rows(vars({x, y, z, c})) = undef(type);
+    rows(at({row.x, y, z, c})) =
+        in(row.x, clamp(y, 0, a[1].in - 1), clamp(z, 0, a[2].in - 1),
+           clamp(origin.c + c, 0, channels - 1), clamp(origin.n, 0, batch - 1));
+    Func list("turned");
+    list(vars({e, square, y, z})) = rows(at({square * slots + e % slots, y, z, e / slots}));
+    turned = Transpose(list, lanes, slots);
+
+    samples = RDom(0, slots, 0, (a[0].in + slots - 1) / slots, "squares");
+    const Expr ix = samples.y * slots + samples.x;
+    const Expr py = origin.y + y - a[1].pad, pz = origin.z + z - a[2].pad;
+    const Expr iy = py / a[1].spread, iz = pz / a[2].spread;
+    samples.where(py % a[1].spread == 0 && iy >= 0 && iy < a[1].in);
+    samples.where(pz % a[2].spread == 0 && iz >= 0 && iz < a[2].in);
+    samples.where(ix < a[0].in);
+    padded(vars({v, x, y, z})) = cast(type, 0);
+    padded(at({v, ix * a[0].spread + a[0].pad, y, z})) = turned.back()(at(
+        {samples.x * lanes + v, samples.y, clamp(iy, 0, a[1].in - 1), clamp(iz, 0, a[2].in - 1)}));
+  }
+};
+
+// Adds itself to `result` as its second form.
+struct TurnedDepthwiseConvolution {
+  Halide::Var v{"v"}, p{"p"}, e{"e"}, t{"t"}, row{"row"}, rows{"rows"}, z{"slice"}, plane{"plane"},
+      task{"task"}, kx{"kx"}, ky{"ky"}, kz{"kz"};
+  std::optional<TurnedWindow> window;
+  Halide::RDom taps;  // kx, ky, kz
+  enum Loop { kX, kLane, kRow, kRows, kSlice, kPlane, kTask };
+  Halide::RDom r;
+  Halide::Func packed{"packed"}, bias{"bias"}, sum{"sum"};
+  std::vector<Halide::Func> turned;
+
+  TurnedDepthwiseConvolution(const DepthwiseOperands& in, const TurnedShape& shape,
+                             Halide::Func& result) {
+    using namespace Halide;
+    std::vector<Expr> extent;
+    for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
+    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
+    const ConvolutionAxes& a = in.axes;
+    const int lanes = shape.lanes, slots = shape.slots;
+    const Expr samples = max(extent[0] * extent[1] * extent[2] * lanes, 1);
+    const Expr share = max(shape.grain / samples, 1);
+    const Expr groups = max(ceil_div(extent[3], lanes), 1), planes = groups * extent[4];
+    const Expr number = task * share + plane, image = number / groups;
+    const Expr channel = (number - image * groups) * lanes;
+    window.emplace(in.x, a, extent[3], extent[4], in.type, lanes, slots,
+                   PaddedWindow::Origin{{rows, z, plane, task},
+                                        rows * (shape.height * a[1].stride),
+                                        z * a[2].stride,
+                                        channel,
+                                        image});
+    const Expr co = clamp(channel + v, 0, extent[3] - 1);
+    packed(v, kx, ky, kz, plane, task) = in.w(kx, ky, kz, co);
+    bias(v, plane, task) = in.b.defined() ? Expr(in.b(co)) : cast(in.type, 0);
+    taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, "turned_taps");
+    sum(v, p, t, row, rows, z, plane, task) = bias(v, plane, task);
+    sum(v, p, t, row, rows, z, plane, task) +=
+        packed(v, taps[0], taps[1], taps[2], plane, task) *
+        window->padded(v, a[0].At(t * slots + p, taps[0]), a[1].At(row, taps[1]),
+                       taps[2] * a[2].dilation, rows, z, plane, task);
+    Func list("turned");
+    list(e, t, row, rows, z, plane, task) = sum(e % lanes, e / lanes, t, row, rows, z, plane, task);
+    turned = Transpose(list, slots, lanes);
+
+    r = RDom({{0, extent[0]},
+              {0, lanes},
+              {0, shape.height},
+              {0, ceil_div(extent[1], shape.height)},
+              {0, extent[2]},
+              {0, share},
+              {0, select(shape.use, ceil_div(planes, share), 0)}},
+             "turned_r");
+    const Expr to_number = r[kTask] * share + r[kPlane], to_image = to_number / groups;
+    const Expr to_c = (to_number - to_image * groups) * lanes + r[kLane];
+    const Expr to_y = r[kRows] * shape.height + r[kRow];
+    r.where(to_number < planes);
+    r.where(to_y < extent[1]);
+    r.where(to_c < extent[3]);
+    const auto inside = [&](const Expr& i, int d) {
+      return unsafe_promise_clamped(i, 0, extent[d] - 1);
+    };
+    const std::vector<Expr> to{r[kX], inside(to_y, 1), r[kSlice], inside(to_c, 3),
+                               inside(to_image, 4)};
+    result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
+                 turned.back()(r[kLane] * slots + r[kX] % slots, r[kX] / slots, r[kRow], r[kRows],
+                               r[kSlice], r[kPlane], r[kTask]);
   }
 };
 
@@ -207,7 +328,7 @@ struct DepthwiseWeights {
 };
 
 // The same sums in vectors of x, from padded rows of both operands, a block of `rows` rows of a
-// plane at a time.
+// plane at a time, where `use` holds.
 struct TiledDepthwiseWeights {
   Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, co{"co"}, v{"v"}, block{"block"}, z{"slice"}, n{"n"};
   std::optional<PaddedWindow> window, gradient;
@@ -216,7 +337,8 @@ struct TiledDepthwiseWeights {
   Halide::RDom lane, r;
   Halide::Func sum{"sum"}, total{"total"}, folded{"folded"}, result{"depthwise_convolution_dw"};
 
-  TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, int lanes, const Halide::Expr& rows) {
+  TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, int lanes, const Halide::Expr& rows,
+                        const Halide::Expr& use) {
     using namespace Halide;
     result(kx, ky, kz, co) = undef(in.type);
     const ConvolutionAxes& a = in.axes;
@@ -243,11 +365,61 @@ struct TiledDepthwiseWeights {
     lane = RDom(0, lanes, "lane");
     folded(kx, ky, kz, co) = cast(in.type, 0);
     folded(kx, ky, kz, co) += total(lane, kx, ky, kz, co);
-    Region region;
+    std::vector<Range> region;
     for (int d = 0; d < 4; ++d) region.emplace_back(0, result.output_buffer().dim(d).extent());
+    region[3].extent = select(use, region[3].extent, 0);
     r = RDom(region, "r");
     const std::vector<Expr> at{r[0], r[1], r[2], r[3]};
     result(at) = select(in.accumulate, result(at), cast(in.type, 0)) + folded(at);
+  }
+};
+
+// The same sums with channels in the lanes, see TurnedWindow: blocks of `height` rows. Adds itself
+// to `result` as its second form.
+struct TurnedDepthwiseWeights {
+  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, v{"v"}, block{"block"}, z{"slice"}, n{"n"},
+      group{"group"};
+  std::optional<TurnedWindow> window, gradient;
+  Halide::RDom s;  // of a block: x, row
+  Halide::RDom c;  // blocks of a channel: rows, slice, image
+  Halide::RDom r;  // taps, lane, group, groups of a task
+  Halide::Func sum{"sum"}, total{"total"};
+
+  TurnedDepthwiseWeights(const DepthwiseWeightsOperands& in, const TurnedShape& shape,
+                         Halide::Func& result) {
+    using namespace Halide;
+    const ConvolutionAxes& a = in.axes;
+    const int lanes = shape.lanes, slots = shape.slots;
+    ConvolutionAxes unit;
+    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
+    const std::vector<Var> place{block, z, n, group};
+    window.emplace(in.x, a, in.channels, in.batch, in.type, lanes, slots,
+                   PaddedWindow::Origin{place, block * shape.height * a[1].stride, z * a[2].stride,
+                                        group * lanes, n});
+    gradient.emplace(in.dy, unit, in.channels, in.batch, in.type, lanes, slots,
+                     PaddedWindow::Origin{place, block * shape.height, z, group * lanes, n});
+    s = RDom(0, in.out[0], 0, shape.height, "turned_s");
+    s.where(block * shape.height + s.y < in.out[1]);
+    sum(v, kx, ky, kz, block, z, n, group) = cast(in.type, 0);
+    sum(v, kx, ky, kz, block, z, n, group) +=
+        gradient->padded(v, s.x, s.y, 0, block, z, n, group) *
+        window->padded(v, a[0].At(s.x, kx), a[1].At(s.y, ky), kz * a[2].dilation, block, z, n,
+                       group);
+    c = RDom(0, (in.out[1] + shape.height - 1) / shape.height, 0, in.out[2], 0, in.batch,
+             "turned_c");
+    total(v, kx, ky, kz, group) = cast(in.type, 0);
+    total(v, kx, ky, kz, group) += sum(v, kx, ky, kz, c[0], c[1], c[2], group);
+    std::vector<Range> region;
+    for (int d = 0; d < 3; ++d) region.emplace_back(0, result.output_buffer().dim(d).extent());
+    region.emplace_back(0, lanes);
+    const Expr groups = (in.channels + lanes - 1) / lanes;
+    region.emplace_back(0, select(shape.use, groups, 0));
+    r = RDom(region, "turned_r");
+    const Expr co = r[4] * lanes + r[3];
+    r.where(co < in.channels);
+    const std::vector<Expr> at{r[0], r[1], r[2], unsafe_promise_clamped(co, 0, in.channels - 1)};
+    result(at) =
+        select(in.accumulate, result(at), cast(in.type, 0)) + total(r[3], r[0], r[1], r[2], r[4]);
   }
 };
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution and its gradients against direct loops in double: the forms that kernels choose by
+// the sizes, odd sizes, and NaN, which reaches what reads it. Zeros of the padding are read.
+#include "halite/ops/convolution.h"
+
+#include <gtest/gtest.h>
+
+#include "halite/core/variable.h"
+#include "tests/ops/reference_check.h"
+
+namespace halite {
+namespace {
+
+using testing::ArrayOf;
+using testing::ExpectNear;
+using testing::kNan;
+using testing::Numbers;
+
+struct Axis {
+  int64_t in, taps, pad = 0, stride = 1, dilation = 1;
+
+  int64_t out() const { return (in + 2 * pad - dilation * (taps - 1) - 1) / stride + 1; }
+};
+
+struct ConvolutionCase {
+  int64_t batch, channels, maps, group;
+  Axis y, x;
+};
+
+struct Results {
+  std::vector<double> y, dx, dw, db;
+};
+
+Results Compute(const ConvolutionCase& test, const std::vector<double>& x,
+                const std::vector<double>& w, const std::vector<double>& b,
+                const std::vector<double>& dy) {
+  const int64_t from = test.channels / test.group, to = test.maps / test.group;
+  Results r{{},
+            std::vector<double>(x.size()),
+            std::vector<double>(w.size()),
+            std::vector<double>(b.size())};
+  for (int64_t n = 0; n < test.batch; ++n) {
+    for (int64_t o = 0; o < test.maps; ++o) {
+      for (int64_t i = 0; i < test.y.out() * test.x.out(); ++i) {
+        double sum = b[o];
+        const double gradient = dy[r.y.size()];
+        r.db[o] += gradient;
+        for (int64_t k = 0; k < from * test.y.taps * test.x.taps; ++k) {
+          const int64_t kx = k % test.x.taps, ky = k / test.x.taps % test.y.taps;
+          const int64_t c = k / (test.x.taps * test.y.taps);
+          const int64_t at_x = i % test.x.out() * test.x.stride + kx * test.x.dilation - test.x.pad;
+          const int64_t at_y = i / test.x.out() * test.y.stride + ky * test.y.dilation - test.y.pad;
+          if (at_x < 0 || at_x >= test.x.in || at_y < 0 || at_y >= test.y.in) continue;
+          const int64_t plane = n * test.channels + o / to * from + c;
+          const int64_t at = (plane * test.y.in + at_y) * test.x.in + at_x;
+          const int64_t tap = o * from * test.y.taps * test.x.taps + k;
+          sum += x[at] * w[tap];
+          r.dx[at] += gradient * w[tap];
+          r.dw[tap] += gradient * x[at];
+        }
+        r.y.push_back(sum);
+      }
+    }
+  }
+  return r;
+}
+
+enum class Nan { kNone, kInput, kGradient };
+
+template <typename T>
+void Check(const ConvolutionCase& test, Nan nan) {
+  const Shape x_shape = {test.batch, test.channels, test.y.in, test.x.in};
+  const Shape w_shape = {test.maps, test.channels / test.group, test.y.taps, test.x.taps};
+  const Shape y_shape = {test.batch, test.maps, test.y.out(), test.x.out()};
+  std::vector<double> x = Numbers(Size(x_shape), 1), w = Numbers(Size(w_shape), 2);
+  std::vector<double> b = Numbers(test.maps, 3), dy = Numbers(Size(y_shape), 4);
+  if (nan == Nan::kInput) x[x.size() / 2] = kNan;
+  if (nan == Nan::kGradient) dy[dy.size() / 3] = kNan;
+  ConvolutionOptions options;
+  options.pad = {test.y.pad, test.x.pad};
+  options.stride = {test.y.stride, test.x.stride};
+  options.dilation = {test.y.dilation, test.x.dilation};
+  options.group = test.group;
+  const Variable vx(ArrayOf<T>(x_shape, x), true), vw(ArrayOf<T>(w_shape, w), true);
+  const Variable vb(ArrayOf<T>({test.maps}, b), true);
+  const Variable vy = functions::Convolution(vx, vw, vb, options);
+  ASSERT_TRUE(vy.status().ok()) << vy.status();
+  ASSERT_EQ(vy.shape(), y_shape);
+  ASSERT_TRUE(vy.Forward().ok());
+  BackwardOptions backward;
+  backward.grad_array = ArrayOf<T>(y_shape, dy);
+  Results wanted = Compute(test, x, w, b, dy);
+  const double tolerance = 1e-4;
+  ExpectNear<T>(vy.data(), wanted.y, tolerance, "y");
+  for (const Variable& v : {vx, vw, vb}) v.grad().Zero();
+  for (int runs = 1; runs <= 2; ++runs) {
+    ASSERT_TRUE(vy.Backward(backward).ok());
+    const auto times = [&](std::vector<double> values) {
+      for (double& value : values) value *= runs;
+      return values;
+    };
+    ExpectNear<T>(vx.grad(), times(wanted.dx), tolerance, "dx");
+    if (nan != Nan::kGradient) ExpectNear<T>(vw.grad(), times(wanted.dw), tolerance, "dw");
+    ExpectNear<T>(vb.grad(), times(wanted.db), tolerance, "db");
+  }
+}
+
+TEST(ConvolutionTest, EqualsDirectLoops) {
+  const ConvolutionCase cases[] = {
+      // Depthwise: channels in the lanes where planes are small, with a rest and without.
+      {2, 16, 16, 16, {7, 3, 1}, {7, 3, 1}},
+      {1, 35, 35, 35, {14, 3, 1, 2}, {14, 3, 1, 2}},
+      {2, 19, 19, 19, {5, 5, 2}, {9, 3, 4, 3}},
+      {1, 17, 17, 17, {40, 3, 0, 1, 2}, {12, 3, 5, 1, 3}},
+      {3, 16, 16, 16, {1, 1}, {1, 1}},
+      {2, 20, 20, 20, {6, 2, 1, 3}, {16, 4, 3, 2}},
+      {1, 8, 32, 8, {7, 3, 1}, {8, 3, 1}},
+      // Vectors of x.
+      {2, 5, 5, 5, {9, 3, 1}, {8, 3, 1}},
+      {2, 3, 6, 3, {35, 3, 1, 2}, {35, 3, 1, 2}},
+      {1, 20, 20, 20, {9, 3, 1}, {70, 3, 1}},
+      // One input channel, whose gradient is depthwise.
+      {3, 1, 6, 1, {28, 5}, {28, 5}},
+      {2, 1, 17, 1, {9, 3, 2, 2}, {11, 4, 1, 3}},
+      {1, 1, 1, 1, {5, 3}, {5, 3}},
+      {1, 1, 3, 1, {4, 1}, {5, 1}},
+      // Many channels in and out.
+      {2, 3, 16, 1, {9, 3, 1}, {10, 3, 1}},
+      {1, 18, 34, 2, {7, 3, 1, 2}, {13, 3, 2, 2}},
+  };
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    for (const Nan nan : {Nan::kNone, Nan::kInput, Nan::kGradient}) {
+      SCOPED_TRACE(::testing::Message() << "case " << i << ", NaN " << static_cast<int>(nan));
+      Check<float>(cases[i], nan);
+      Check<double>(cases[i], nan);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace halite
