@@ -17,6 +17,7 @@ absl::Span<const FunctionDef> ActivationFunctions() {
       UnaryDef("add_scalar", "AddScalar", "", scalar()),
       UnaryDef("elu", "ELU", "Elu", OptionsDef::Of<EluOptions>().With("alpha", &EluOptions::alpha)),
       UnaryDef("exp", "Exp", "Exp"),
+      UnaryDef("gelu", "GELU", "Gelu"),
       UnaryDef("identity", "Identity", "Identity"),
       UnaryDef("leaky_relu", "LeakyReLU", "LeakyRelu",
                OptionsDef::Of<LeakyReluOptions>().With("alpha", &LeakyReluOptions::alpha)),

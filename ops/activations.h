@@ -68,6 +68,13 @@ Array Swish(const Array& x) {
   return Apply(internal::Activation("swish"), NoOptions(), x);
 }
 
+// y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))). Hendrycks, Gimpel: "Gaussian error linear
+// units", 2016.
+template <typename Array>
+Array Gelu(const Array& x) {
+  return Apply(internal::Activation("gelu"), NoOptions(), x);
+}
+
 // y = tanh(x).
 template <typename Array>
 Array Tanh(const Array& x) {

@@ -8,6 +8,7 @@
 #include "halite/ops/batch_normalization.h"
 #include "halite/ops/convolution.h"
 #include "halite/ops/embed.h"
+#include "halite/ops/layer_normalization.h"
 #include "halite/ops/matmul.h"
 
 namespace halite::parametric_functions {
@@ -95,6 +96,26 @@ Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
   function.eps = options.eps;
   function.batch_stat = options.batch_stat;
   return functions::BatchNormalization(x, beta, gamma, mean, variance, function);
+}
+
+Variable LayerNormalization(const Variable& x, const ParameterScope& scope,
+                            const LayerNormalizationLayerOptions& options) {
+  if (!x.status().ok()) return x;
+  Shape shape = x.shape();
+  for (int64_t axis : options.batch_axis) {
+    const auto own = NormalizeAxis(axis, x.rank());
+    if (!own.ok()) return BadInput("layer_normalization", x, static_cast<int>(axis));
+    shape[*own] = 1;
+  }
+  const ParameterScope own = scope["layer_normalization"];
+  const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
+  Variable beta, gamma;
+  if (!options.no_bias) beta = own.GetOrCreate("beta", shape, ConstantInitializer(0), parameter);
+  if (!options.no_scale) gamma = own.GetOrCreate("gamma", shape, ConstantInitializer(1), parameter);
+  return functions::LayerNormalization(
+      x, beta, gamma,
+      LayerNormalizationOptions{options.batch_axis, options.eps, options.no_scale,
+                                options.no_bias});
 }
 
 Variable Embed(const Variable& x, int64_t inputs, int64_t features, const ParameterScope& scope,

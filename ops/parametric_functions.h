@@ -42,6 +42,14 @@ struct BatchNormalizationLayerOptions {
   bool fix_parameters = false;  // beta and gamma get no gradient
 };
 
+struct LayerNormalizationLayerOptions {
+  std::vector<int64_t> batch_axis = {0};  // axes that are not normalised over
+  double eps = 1e-5;
+  bool fix_parameters = false;  // beta and gamma get no gradient
+  bool no_scale = false;        // without gamma
+  bool no_bias = false;         // without beta
+};
+
 struct EmbedLayerOptions {
   bool fix_parameters = false;
   Initializer w_init = nullptr;  // default: uniform in [-sqrt(3), sqrt(3))
@@ -67,6 +75,11 @@ Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64
 // axis.
 Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
                             const BatchNormalizationLayerOptions& options = {});
+
+// Layer normalization with parameters layer_normalization/beta (0) and
+// layer_normalization/gamma (1) of x's shape, with 1 at the batch axes.
+Variable LayerNormalization(const Variable& x, const ParameterScope& scope,
+                            const LayerNormalizationLayerOptions& options = {});
 
 // Rows of the parameter embed/W [inputs, features] by the int32 indices x.
 Variable Embed(const Variable& x, int64_t inputs, int64_t features, const ParameterScope& scope,

@@ -86,11 +86,11 @@ void BinaryBackward(Lowering& l) {
   if (BothAtOnce(l)) {
     const int64_t n = Size(l.y_shape());
     l.Call(l.def().name + "_grad01", {{"x0", l.x(0).View({n})},
-                                     {"x1", l.x(1).View({n})},
-                                     {"y", l.y().View({n})},
-                                     {"dy", l.dy().View({n})},
-                                     {"dx.0", l.dx(0).View({n})},
-                                     {"dx.1", l.dx(1).View({n})}});
+                                      {"x1", l.x(1).View({n})},
+                                      {"y", l.y().View({n})},
+                                      {"dy", l.dy().View({n})},
+                                      {"dx.0", l.dx(0).View({n})},
+                                      {"dx.1", l.dx(1).View({n})}});
     return;
   }
   const Walk walk = BinaryWalk(l);

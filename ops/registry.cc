@@ -9,6 +9,7 @@
 #include "halite/ops/batch_normalization.h"
 #include "halite/ops/convolution.h"
 #include "halite/ops/embed.h"
+#include "halite/ops/layer_normalization.h"
 #include "halite/ops/matmul.h"
 #include "halite/ops/pooling.h"
 #include "halite/ops/random.h"
@@ -31,6 +32,7 @@ const FunctionRegistry& AllFunctions() {
     add(BatchNormalizationFunctions());
     add({&ConvolutionFunction(), 1});
     add(EmbedFunctions());
+    add(LayerNormalizationFunctions());
     add(MatmulFunctions());
     add(PoolingFunctions());
     add(RandomFunctions());

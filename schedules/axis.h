@@ -118,12 +118,15 @@ struct TileLoops {
 // On a GPU a block of kRowThreads threads shares a row; RowReduce has as many lanes there.
 constexpr int kRowThreads = 64;
 
-// The loops of a stage that visits rows: axis k, block o.
+// The loops of a stage that visits rows: axis k, block o; `rest` are loops within a row.
 inline void ScheduleRowGpu(Halide::Stage stage, const Halide::VarOrRVar& k,
-                           const Halide::VarOrRVar& rest, const Halide::VarOrRVar& o) {
+                           const std::vector<Halide::VarOrRVar>& rest, const Halide::VarOrRVar& o) {
   const Halide::VarOrRVar step("step", k.is_rvar), thread("thread", k.is_rvar);
+  std::vector<Halide::VarOrRVar> order = {thread, step};
+  order.insert(order.end(), rest.begin(), rest.end());
+  order.push_back(o);
   stage.split(k, step, thread, kRowThreads, Halide::TailStrategy::GuardWithIf)
-      .reorder({thread, step, rest, o})
+      .reorder(order)
       .gpu_blocks(o)
       .gpu_threads(thread);
 }

@@ -67,7 +67,7 @@ void ScheduleCpu(SoftmaxGrad& op, const AxisInput& in, const Expr& stride, int l
 }
 
 void ScheduleGpu(Softmax& op, const AxisInput& in) {
-  ScheduleRowGpu(op.y.specialize(in.is_rows), op.k, op.i, op.o);
+  ScheduleRowGpu(op.y.specialize(in.is_rows), op.k, {op.i}, op.o);
   ScheduleReduceGpu(op.row.peak, LoopLevel(op.y, op.o));
   ScheduleReduceGpu(op.row.sum, LoopLevel(op.y, op.o));
   const LoopLevel thread(op.y, ScheduleColumnGpu(op.y, op.i, {op.k}, op.o));
@@ -77,7 +77,7 @@ void ScheduleGpu(Softmax& op, const AxisInput& in) {
 
 void ScheduleGpu(SoftmaxGrad& op) {
   ScheduleUndefinedGpu(op.dx);
-  ScheduleRowGpu(op.dx.update(0), op.row_r.y, op.row_r.x, op.row_r.z);
+  ScheduleRowGpu(op.dx.update(0), op.row_r.y, {op.row_r.x}, op.row_r.z);
   ScheduleReduceGpu(op.row_dot, LoopLevel(op.dx, op.row_r.z));
   const VarOrRVar thread =
       ScheduleColumnGpu(op.dx.update(1), op.column_r.x, {op.column_r.y}, op.column_r.z);

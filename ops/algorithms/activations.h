@@ -12,6 +12,23 @@
 
 namespace halite {
 
+// What gelu weighs x with: (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+// Hendrycks and Gimpel: "Gaussian error linear units", 2016.
+constexpr double kSqrt2OverPi = 0.7978845608028654;
+constexpr double kGeluCubic = 0.044715;
+inline Halide::Expr GeluGate(const Halide::Expr& x) {
+  const auto c = [&](double value) { return Halide::cast(x.type(), Halide::Expr(value)); };
+  return math::Sigmoid(c(2 * kSqrt2OverPi) * x * (1 + c(kGeluCubic) * x * x));
+}
+// Its derivative.
+inline Halide::Expr GeluSlope(const Halide::Expr& x) {
+  const auto c = [&](double value) { return Halide::cast(x.type(), Halide::Expr(value)); };
+  // Beyond 50 the gate is 0 or 1, and squares must stay finite.
+  const Halide::Expr near = math::Max(math::Min(x, c(50)), c(-50)), gate = GeluGate(near);
+  return gate +
+         near * gate * (1 - gate) * (c(2 * kSqrt2OverPi) * (1 + c(3 * kGeluCubic) * near * near));
+}
+
 inline const std::vector<UnaryRow>& UnaryRows() {
   using Halide::Expr;
   using math::Equal;
@@ -49,6 +66,9 @@ inline const std::vector<UnaryRow>& UnaryRows() {
        [](Expr x, Expr y, Expr dy, const Scalars&) {
          return dy * (y + math::Sigmoid(x) * (1 - y));
        }},
+      {"gelu",  //
+       [](Expr x, const Scalars&) { return x * GeluGate(x); },
+       [](Expr x, Expr, Expr dy, const Scalars&) { return dy * GeluSlope(x); }},
       {"tanh",  //
        [](Expr x, const Scalars&) { return math::Tanh(x); },
        [](Expr, Expr y, Expr dy, const Scalars&) { return dy * (1 - y * y); }},

@@ -33,6 +33,7 @@ const std::vector<GradientCase>& GradientCases() {
       Case("pow_scalar", kUnary, {{"val", 2.5}}).In(0.1, 3),
       Case("relu", kUnary).AwayFrom(0),
       Case("sigmoid", kUnary),
+      Case("gelu", kUnary),
       Case("swish", kUnary),
       Case("tanh", kUnary),
       Case("add2", kBinary),
@@ -70,6 +71,19 @@ const std::vector<GradientCase>& GradientCases() {
       Case("batch_normalization", {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}}},
            {{"batch_stat", false}})
           .In(0.5, 3),
+      Case("layer_normalization", {{{3, 5}, {1, 5}, {1, 5}},
+                                   {{1, 1}, {1, 1}, {1, 1}},
+                                   {{67, 4, 9}, {1, 4, 9}, {1, 4, 9}},
+                                   {{2, 130}, {1, 130}, {1, 130}}})
+          .In(0.5, 3)
+          .Within(1e-5, 1e-3),
+      Case("layer_normalization", {{{4, 3, 7}, {1, 1, 7}, {1, 1, 7}}},
+           {{"batch_axis", Ints{0, -2}}})
+          .In(0.5, 3),
+      Case("layer_normalization", {{{3, 4, 5, 2}, {3, 1, 5, 1}, {3, 1, 5, 1}}, {{3, 4, 5, 2}}},
+           {{"batch_axis", Ints{3, 1}}})
+          .In(0.5, 3),
+      Case("layer_normalization", {{{3, 7}, {1, 7}}}, {{"no_bias", true}}).In(0.5, 3),
       Case("dropout", {{{7}}, {{3, 67}}}, {{"p", 0.4}}),
       Case("rand", {{}}, {{"shape", Ints{3, 5}}}),
       Case("randn", {{}}, {{"shape", Ints{3, 5}}}),
