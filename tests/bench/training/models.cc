@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bench/training/models.h"
 
+#include <cmath>
+#include <string>
+
 #include "halite/ops/activations.h"
 #include "halite/ops/arithmetic.h"
 #include "halite/ops/array.h"
+#include "halite/ops/matmul.h"
 #include "halite/ops/parametric_functions.h"
 #include "halite/ops/pooling.h"
 #include "halite/ops/reduce.h"
+#include "halite/ops/softmax.h"
 
 namespace halite::bench {
 namespace {
@@ -75,6 +80,35 @@ Variable Lstm(const Variable& x, const ParameterScope& scope) {
   return PF::Affine(h, 10, scope["output"]);
 }
 
+// x [batch, steps, size]. Attention of 4 heads.
+Variable Attention(const Variable& x, const ParameterScope& scope) {
+  const int64_t batch = x.shape()[0], steps = x.shape()[1], size = x.shape()[2], heads = 4;
+  const Variable qkv = F::Reshape(PF::Affine(x, 3 * size, scope["qkv"], {.base_axis = 2}),
+                                  {.shape = {batch, steps, 3, heads, size / heads}});
+  const std::vector<Variable> part =
+      F::Split(F::Transpose(qkv, {.axes = {2, 0, 3, 1, 4}}), {.axis = 0});
+  const double scale = 1 / std::sqrt(static_cast<double>(size / heads));
+  const Variable weights =
+      F::Softmax(F::MulScalar(F::BatchMatmul(part[0], part[1], {.transpose_b = true}), scale));
+  const Variable y = F::Transpose(F::BatchMatmul(weights, part[2]), {.axes = {0, 2, 1, 3}});
+  return PF::Affine(F::Reshape(y, {.shape = {batch, steps, size}}), size, scope["out"],
+                    {.base_axis = 2});
+}
+
+Variable Transformer(const Variable& x, const ParameterScope& scope) {
+  const LayerNormalizationLayerOptions rows = {.batch_axis = {0, 1}};
+  Variable h = x;
+  for (const char* layer : {"1", "2", "3", "4"}) {
+    const ParameterScope own = scope[layer];
+    h = h + Attention(PF::LayerNormalization(h, own["norm1"], rows), own["attention"]);
+    Variable inner = PF::LayerNormalization(h, own["norm2"], rows);
+    inner = F::Gelu(PF::Affine(inner, 1024, own["inner"], {.base_axis = 2}));
+    h = h + PF::Affine(inner, x.shape()[2], own["outer"], {.base_axis = 2});
+  }
+  h = F::Mean(PF::LayerNormalization(h, scope["norm"], rows), {.axes = {1}});
+  return PF::Affine(h, 10, scope["output"]);
+}
+
 }  // namespace
 
 const std::vector<Model>& Models() {
@@ -83,6 +117,7 @@ const std::vector<Model>& Models() {
       {"lenet", {64, 1, 28, 28}, Lenet, true, true},
       {"resnet20", {128, 3, 32, 32}, Resnet20, false, true},
       {"lstm", {64, 28, 28}, Lstm, false, true},
+      {"transformer", {16, 128, 256}, Transformer, true, false},
   };
   return models;
 }

@@ -27,6 +27,8 @@ struct Model {
 // resnet20  for 32x32 images: 16, 32, 64 maps, projection shortcuts of 1x1; batch 128
 //           (He et al., "Deep residual learning for image recognition", 2015)
 // lstm      28 rows of 28, 128 cells, scores from the last state; batch 64
+// transformer  128 steps of 256, 4 layers that normalise first, 4 heads, 1024 inside with gelu,
+//           scores from the mean over the steps; batch 16
 const std::vector<Model>& Models();
 
 }  // namespace halite::bench

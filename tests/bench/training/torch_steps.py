@@ -65,12 +65,39 @@ class Lstm(nn.Module):
         return self.output(self.cells(x)[0][:, -1])
 
 
+class TransformerLayer(nn.Module):
+    def __init__(self, size=256, heads=4, inner=1024):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(size), nn.LayerNorm(size)
+        self.qkv, self.out = nn.Linear(size, 3 * size), nn.Linear(size, size)
+        self.inner, self.outer = nn.Linear(size, inner), nn.Linear(inner, size)
+
+    def forward(self, x):
+        batch, steps, size = x.shape
+        qkv = self.qkv(self.norm1(x)).view(batch, steps, 3, self.heads, size // self.heads)
+        y = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4))
+        x = x + self.out(y.transpose(1, 2).reshape(batch, steps, size))
+        return x + self.outer(F.gelu(self.inner(self.norm2(x)), approximate="tanh"))
+
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*[TransformerLayer() for _ in range(4)])
+        self.norm, self.output = nn.LayerNorm(256), nn.Linear(256, 10)
+
+    def forward(self, x):
+        return self.output(self.norm(self.layers(x)).mean(1))
+
+
 # Name -> constructor, batch, solvers. The shapes are those of models.cc.
 MODELS = {
     "mlp": (mlp, (64, 784), ("momentum", "adam")),
     "lenet": (lenet, (64, 1, 28, 28), ("momentum", "adam")),
     "resnet20": (resnet20, (128, 3, 32, 32), ("momentum",)),
     "lstm": (Lstm, (64, 28, 28), ("momentum",)),
+    "transformer": (Transformer, (16, 128, 256), ("adam",)),
 }
 
 
