@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The CPU stage of the kernel copy_rows: y[i0, i1, i2, i3] := x, both contiguous along i0, by memcpy
-// in tasks of some 128 KB.
+// The CPU stage of the kernel copy_rows: y[i0, i1, i2, i3] := x, both contiguous along i0, by
+// memcpy in tasks of some 128 KB.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
