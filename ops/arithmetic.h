@@ -46,7 +46,7 @@ ResultOf<A, B> Div2(const A& x0, const B& x1) {
   return Apply(internal::Arithmetic("div2"), NoOptions(), x0, x1);
 }
 
-// y = x0^x1, as C's pow. The gradient to x1 is NaN where x0 < 0.
+// y = x0^x1, as C's pow. The gradient to x1 is NaN where x0 < 0, NaN or infinite where x0 = 0.
 template <typename A, typename B>
 ResultOf<A, B> Pow2(const A& x0, const B& x1) {
   return Apply(internal::Arithmetic("pow2"), NoOptions(), x0, x1);

@@ -42,7 +42,7 @@ inline const std::vector<UnaryRow>& UnaryRows() {
       {"relu",  //
        [=](Expr x, const Scalars&) { return math::Max(x, zero(x)); },
        [=](Expr, Expr y, Expr dy, const Scalars&) {
-         return Select(Less(zero(y), y), dy, zero(y));
+         return Select(Equal(y, zero(y)), zero(y), dy);
        }},
       {"leaky_relu",
        [=](Expr x, const Scalars& s) { return Select(Less(zero(x), x), x, s[0] * x); },
@@ -64,7 +64,9 @@ inline const std::vector<UnaryRow>& UnaryRows() {
       {"swish",  //
        [](Expr x, const Scalars&) { return x * math::Sigmoid(x); },
        [](Expr x, Expr y, Expr dy, const Scalars&) {
-         return dy * (y + math::Sigmoid(x) * (1 - y));
+         // Not y + s (1 - y), which loses s where y is large.
+         const Expr s = math::Sigmoid(x);
+         return dy * (s + y * (1 - s));
        }},
       {"gelu",  //
        [](Expr x, const Scalars&) { return x * GeluGate(x); },

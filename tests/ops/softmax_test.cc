@@ -139,7 +139,7 @@ template <typename T>
 void CheckTopNError(const AxisCase& test, const std::vector<double>& x) {
   SCOPED_TRACE(ToString(test.x) + " axis " + std::to_string(test.axis));
   const std::vector<int32_t> labels = Labels(test, true);
-  for (int n : {1, 3}) {
+  for (int n : {1, 2, 3, 100}) {
     std::vector<double> wanted(labels.size(), 1);
     ForEachSum(test, [&](size_t sum, const std::vector<size_t>& at) {
       const int32_t label = labels[sum];
@@ -230,6 +230,16 @@ TEST(SoftmaxCrossEntropy, NanComesOutAndIgnoredLabelsIgnoreIt) {
     EXPECT_TRUE(std::isnan(dx[k]));
     EXPECT_EQ(dx[4 + k], 0);
   }
+}
+
+TEST(Softmax, TopNErrorHasAGradientOfZero) {
+  const Variable x(ArrayOf<float>({2, 3}, Numbers(6)), true);
+  const Variable y = F::TopNError(x, Variable(NdArray(Shape{2, 1}, DType::kInt32)));
+  ASSERT_TRUE(y.Forward().ok());
+  x.grad().Fill(kNan);
+  x.grad().Zero();
+  ASSERT_TRUE(y.Backward().ok());
+  for (float v : ValuesOf<float>(x.grad())) EXPECT_EQ(v, 0);
 }
 
 TEST(Softmax, Empty) {
