@@ -92,6 +92,11 @@ absl::Status Inference::Error(absl::string_view given, absl::string_view needed)
   return absl::InvalidArgumentError(absl::StrCat(def_.name, ": ", given, ": ", needed, " needed"));
 }
 
+absl::Status Inference::AxisError(int64_t axis) const {
+  return Error(absl::StrCat("axis ", axis, " of x ", ToString(shape())),
+               absl::StrCat("an axis in [", -rank(), ", ", rank(), ")"));
+}
+
 absl::Status Inference::ShapeError(absl::string_view needed) const {
   std::string given;
   for (int i = 0; i < num_inputs(); ++i) {

@@ -176,6 +176,8 @@ class Inference {
   absl::Status Error(absl::string_view given, absl::string_view needed) const;
   // The same, with the inputs' names and shapes as what was given.
   absl::Status ShapeError(absl::string_view needed) const;
+  // An axis that the first input does not have.
+  absl::Status AxisError(int64_t axis) const;
 
   // Checks the number and dtypes of the inputs, then runs the shape rule.
   absl::StatusOr<std::vector<Output>> Run();

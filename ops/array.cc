@@ -92,11 +92,6 @@ void TransposeBackward(Lowering& l) {
   CopyView(l, dy.WithDims(std::move(dims)), l.dx());
 }
 
-absl::Status AxisError(const Inference& in, int axis) {
-  return in.Error(absl::StrCat("axis ", axis, " of x ", ToString(in.shape())),
-                  absl::StrCat("an axis in [", -in.rank(), ", ", in.rank(), ")"));
-}
-
 absl::StatusOr<int> ConcatenateAxis(const ConcatenateOptions& options, int rank) {
   return NormalizeAxis(options.axis, rank);
 }
@@ -104,7 +99,7 @@ absl::StatusOr<int> ConcatenateAxis(const ConcatenateOptions& options, int rank)
 absl::Status InferConcatenate(Inference& in) {
   const auto& options = in.options<ConcatenateOptions>();
   const auto axis = ConcatenateAxis(options, in.rank());
-  if (!axis.ok()) return AxisError(in, options.axis);
+  if (!axis.ok()) return in.AxisError(options.axis);
   Shape shape = in.shape();
   for (int i = 1; i < in.num_inputs(); ++i) {
     if (in.rank(i) != in.rank(0)) return in.ShapeError("equal ranks");
@@ -145,7 +140,7 @@ void ConcatenateBackward(Lowering& l) {
 absl::Status InferSplit(Inference& in) {
   const auto& options = in.options<SplitOptions>();
   const auto axis = NormalizeAxis(options.axis, in.rank());
-  if (!axis.ok()) return AxisError(in, options.axis);
+  if (!axis.ok()) return in.AxisError(options.axis);
   if (in.shape()[*axis] == 0)
     return in.ShapeError(absl::StrCat("extent of axis ", *axis, " at least 1"));
   Shape shape = in.shape();

@@ -7,10 +7,7 @@ namespace halite {
 
 absl::Status InferWithLabels(Inference& in, int axis) {
   const absl::StatusOr<int> own = NormalizeAxis(axis, in.rank());
-  if (!own.ok()) {
-    return in.Error(absl::StrCat("axis ", axis, " of x ", ToString(in.shape())),
-                    absl::StrCat("an axis in [", -in.rank(), ", ", in.rank(), ")"));
-  }
+  if (!own.ok()) return in.AxisError(axis);
   Shape labels = in.shape();
   labels[*own] = 1;
   if (in.shape(1) != labels) return in.ShapeError(absl::StrCat("target ", ToString(labels)));

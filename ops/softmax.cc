@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "halite/core/canonical.h"
 #include "halite/core/lowering.h"
 
@@ -18,10 +17,7 @@ std::vector<int64_t> Dims(const Lowering& l) {
 
 absl::Status InferSoftmax(Inference& in) {
   const int axis = in.options<SoftmaxOptions>().axis;
-  if (!NormalizeAxis(axis, in.rank()).ok()) {
-    return in.Error(absl::StrCat("axis ", axis, " of x ", ToString(in.shape())),
-                    absl::StrCat("an axis in [", -in.rank(), ", ", in.rank(), ")"));
-  }
+  if (!NormalizeAxis(axis, in.rank()).ok()) return in.AxisError(axis);
   in.AddOutput(in.shape());
   return absl::OkStatus();
 }
