@@ -58,6 +58,7 @@ class MemoryPool {
 
   explicit MemoryPool(Device device) : device_(device) {}
 
+  std::unique_lock<std::mutex> Lock() const;
   void* SystemAllocate(size_t bytes);
   void SystemFree(void* block, size_t bytes);
   void ReleaseCachedLocked();

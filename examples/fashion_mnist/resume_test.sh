@@ -22,6 +22,12 @@ if cmp -s "$work/first/parameters.h5" "$work/second/parameters.h5"; then
   exit 1
 fi
 
+# Where there is no CUDA device it says so and gives what the CPU gives.
+"$train" --context=cuda --max-steps=60 --output="$work/cuda" 2>"$work/log"
+if grep -q "going on with the CPU" "$work/log"; then
+  cmp "$work/whole/parameters.h5" "$work/cuda/parameters.h5"
+fi
+
 # Ctrl-C saves what there is and says how to go on.
 "$train" --output="$work/stopped" >"$work/log" &
 pid=$!

@@ -91,8 +91,14 @@ class Training {
 
  private:
   absl::Status Prepare() {
-    HALITE_ASSIGN_OR_RETURN(const halite::Context context, halite::Context::ByName(flags_.context));
-    halite::SetDefaultContext(context);
+    auto context = halite::Context::ByName(flags_.context);
+    if (absl::IsUnavailable(context.status())) {
+      std::fprintf(stderr, "%s; going on with the CPU\n",
+                   std::string(context.status().message()).c_str());
+      context = halite::Context::Cpu();
+    }
+    HALITE_RETURN_IF_ERROR(context.status());
+    halite::SetDefaultContext(*context);
     halite::SetNumThreads(flags_.threads);
     halite::SetRandomSeed(flags_.seed);
     output_ = fashion_mnist::UserPath(flags_.output);
@@ -237,7 +243,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", flags.threads, "CPU threads, 0 for all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  app.add_option("--context", flags.context, "Where to compute")
+  app.add_option("--context", flags.context, "Where to compute; the CPU where there is no GPU")
       ->check(CLI::IsMember({"cpu", "cuda", "opencl"}))
       ->capture_default_str();
   app.add_option("--data", flags.data, "Folder of the four IDX files")->capture_default_str();

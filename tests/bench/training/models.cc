@@ -63,19 +63,16 @@ Variable Resnet20(const Variable& x, const ParameterScope& scope) {
 Variable Lstm(const Variable& x, const ParameterScope& scope) {
   constexpr int64_t kCells = 128;
   const int64_t batch = x.shape()[0], steps = x.shape()[1];
-  const Variable from_x = PF::Affine(x, 4 * kCells, scope["x"], {.base_axis = 2});
-  const auto gate = [&](const Variable& gates, int64_t i) {
-    return F::Slice(gates, {.start = {0, i * kCells}, .stop = {batch, (i + 1) * kCells}});
-  };
+  const std::vector<Variable> from_x =
+      F::Split(PF::Affine(x, 4 * kCells, scope["x"], {.base_axis = 2}), {.axis = 1});
   Variable h, c;
   for (int64_t t = 0; t < steps; ++t) {
-    Variable gates =
-        F::Reshape(F::Slice(from_x, {.start = {0, t, 0}, .stop = {batch, t + 1, 4 * kCells}}),
-                   {.shape = {batch, 4 * kCells}});
-    if (t > 0) gates = gates + PF::Affine(h, 4 * kCells, scope["h"]);
-    const Variable in = F::Sigmoid(gate(gates, 0)) * F::Tanh(gate(gates, 2));
-    c = t > 0 ? F::Sigmoid(gate(gates, 1)) * c + in : in;
-    h = F::Sigmoid(gate(gates, 3)) * F::Tanh(c);
+    const Variable sum = t > 0 ? from_x[t] + PF::Affine(h, 4 * kCells, scope["h"]) : from_x[t];
+    const std::vector<Variable> gate =
+        F::Split(F::Reshape(sum, {.shape = {batch, 4, kCells}}), {.axis = 1});
+    const Variable in = F::Sigmoid(gate[0]) * F::Tanh(gate[2]);
+    c = t > 0 ? F::Sigmoid(gate[1]) * c + in : in;
+    h = F::Sigmoid(gate[3]) * F::Tanh(c);
   }
   return PF::Affine(h, 10, scope["output"]);
 }
