@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "halite/io/hdf5_file.h"
 
+#include <chrono>
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
@@ -38,16 +39,18 @@ std::optional<int64_t> Hdf5Entry::Integer(const std::string& name) const {
 }
 
 absl::StatusOr<std::vector<Hdf5Entry>> ReadHdf5File(const std::string& path) {
-  constexpr int kAttempts = 20;
+  // A file that others replace all the time may need many attempts.
+  constexpr auto kPatience = std::chrono::seconds(20);
+  const auto start = std::chrono::steady_clock::now();
   absl::Status status;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  do {
     HALITE_ASSIGN_OR_RETURN(const InputFile file, InputFile::Open(path));
     absl::StatusOr<std::vector<Hdf5Entry>> entries = ReadOnce(file);
     if (entries.ok()) return entries;
     status = entries.status();
     // Else it has been replaced while we opened it, or the child waits without end.
     if (!absl::IsUnavailable(status)) break;
-  }
+  } while (std::chrono::steady_clock::now() - start < kPatience);
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
