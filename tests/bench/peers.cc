@@ -92,7 +92,7 @@ struct Ratio {
 };
 
 // The workers of another library may spin for a while after their last work.
-void LetOthersSleep() { std::this_thread::sleep_for(std::chrono::milliseconds(2)); }
+void LetOthersSleep() { std::this_thread::sleep_for(std::chrono::milliseconds(8)); }
 
 Ratio Compare(const std::function<void()>& own, const std::function<void()>& peer, bool once) {
   own();
