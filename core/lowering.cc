@@ -138,19 +138,23 @@ void Lowering::NoteReads(const Operand& operand) {
   }
 }
 
+const Kernel* Lowering::Find(const std::string& name) const {
+  for (const std::string& backend : node_.context.backends) {
+    const Kernel* kernel = FindKernel(absl::StrCat(name, "_", Name(dtype()), "_", backend));
+    if (kernel != nullptr) return kernel;
+  }
+  return nullptr;
+}
+
 void Lowering::Call(const std::string& name, std::vector<KernelArgument> arguments,
                     double empty_value) {
   if (!status_.ok()) return;
-  const Kernel* kernel = nullptr;
-  std::string full_name;
-  for (const std::string& backend : node_.context.backends) {
-    full_name = absl::StrCat(name, "_", Name(dtype()), "_", backend);
-    if ((kernel = FindKernel(full_name)) != nullptr) break;
-  }
+  const Kernel* kernel = Find(name);
   if (kernel == nullptr) {
-    status_ = absl::UnimplementedError(absl::StrCat(
-        def().name, ": kernel ", full_name, " is not linked: the target //ops:", def().name,
-        is_backward_ ? " without --//core:inference_only" : "", " needed"));
+    status_ = absl::UnimplementedError(
+        absl::StrCat(def().name, ": kernel ", name, "_", Name(dtype()), "_",
+                     node_.context.backends.back(), " is not linked: the target //ops:", def().name,
+                     is_backward_ ? " without --//core:inference_only" : "", " needed"));
     return;
   }
   absl::StatusOr<std::unique_ptr<KernelCall>> call = KernelCall::Make(*kernel, arguments);

@@ -117,6 +117,8 @@ class Lowering {
   // The dtype that names this function's kernels: that of its first data input, else of output 0.
   DType dtype() const;
 
+  // Whether this function's context has a kernel of that name: some exist for a CPU alone.
+  bool Offers(const std::string& name) const { return Find(name) != nullptr; }
   // Takes down a call of <name>_<dtype>_<backend>. `empty_value` is what the output gets if an
   // input is empty.
   void Call(const std::string& name, std::vector<KernelArgument> arguments, double empty_value = 0);
@@ -133,6 +135,8 @@ class Lowering {
   Lowering(internal::FunctionNode& node, bool is_backward)
       : node_(node), is_backward_(is_backward) {}
 
+  // The kernel of the first of the context's back ends that has one, or null.
+  const Kernel* Find(const std::string& name) const;
   void NoteReads(const Operand& operand);
 
   internal::FunctionNode& node_;

@@ -27,6 +27,8 @@ struct Axis {
 };
 
 // The extents of one convolution: one to three spatial axes, outermost first.
+constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
+
 struct Sizes {
   std::vector<Axis> axes;
   int64_t batch, in_channels, out_channels, group;
@@ -67,6 +69,15 @@ struct Sizes {
     return std::all_of(axes.begin(), axes.end(), [](const Axis& axis) {
       return axis.taps == 1 && axis.stride == 1 && axis.pad == 0;
     });
+  }
+  // 3 x 3 taps that meet each pixel of large enough images of many channels: tiles of 4 x 4 outputs
+  // take a quarter of the multiplications, and pay for the transformation of the weights.
+  bool suits_winograd() const {
+    const bool fits = axes.size() == 2 && std::all_of(axes.begin(), axes.end(), [](const Axis& a) {
+                        return a.taps == 3 && a.stride == 1 && a.dilation == 1 && a.out >= 4;
+                      });
+    return fits && group == 1 && in_channels >= kWinogradChannels &&
+           out_channels >= kWinogradChannels && batch * pixels() >= kWinogradPixels;
   }
   int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
 };
@@ -263,6 +274,15 @@ void ConvolutionForward(Lowering& l) {
     l.Call("depthwise_convolution", std::move(arguments));
     return;
   }
+  if (op.sizes.suits_winograd() && l.Offers("winograd_convolution")) {
+    l.Call("winograd_convolution", {{"x", x},
+                                    {"w", w},
+                                    {"b", b},
+                                    {"pad_x", op.sizes.of(0).pad},
+                                    {"pad_y", op.sizes.of(1).pad},
+                                    {"y", y}});
+    return;
+  }
   for (int64_t g = 0; g < op.sizes.group; ++g) {
     const int64_t groups = op.sizes.group;
     std::vector<KernelArgument> arguments = {{"x", GroupOf(x, kChannels, g, groups)},
@@ -307,6 +327,14 @@ std::vector<Phase> Phases(const Axis& axis) {
 
 void InputGradient(Lowering& l, const Operands& op) {
   const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
+  if (op.sizes.suits_winograd() && l.Offers("winograd_convolution_dx")) {
+    l.Call("winograd_convolution_dx", {{"dy", dy},
+                                       {"w", w},
+                                       {"pad_x", op.sizes.of(0).pad},
+                                       {"pad_y", op.sizes.of(1).pad},
+                                       {"dx", dx}});
+    return;
+  }
   const std::vector<Phase> phases[] = {Phases(op.sizes.of(0)), Phases(op.sizes.of(1)),
                                        Phases(op.sizes.of(2))};
   const bool some_without_taps = std::any_of(std::begin(phases), std::end(phases), [](auto& all) {
@@ -356,6 +384,14 @@ void WeightsGradient(Lowering& l, const Operands& op) {
     l.Call("depthwise_convolution_dw", std::move(arguments));
     return;
   }
+  if (op.sizes.suits_winograd() && l.Offers("winograd_convolution_dw")) {
+    l.Call("winograd_convolution_dw", {{"x", x},
+                                       {"dy", dy},
+                                       {"pad_x", op.sizes.of(0).pad},
+                                       {"pad_y", op.sizes.of(1).pad},
+                                       {"dw", op.Weights(l.dx(1))}});
+    return;
+  }
   const int64_t groups = op.sizes.group;
   for (int64_t g = 0; g < groups; ++g) {
     std::vector<KernelArgument> arguments = {
@@ -402,14 +438,11 @@ const FunctionDef& ConvolutionFunction() {
     def->infer = InferConvolution;
     def->forward = ConvolutionForward;
     def->backward = ConvolutionBackward;
-    def->kernels = {"convolution", "depthwise_convolution", "copy", "matmul_nn"};
-    def->gradient_kernels = {"convolution_dx",
-                             "convolution_dw",
-                             "depthwise_convolution_dx",
-                             "depthwise_convolution_dw",
-                             "matmul_tn",
-                             "matmul_nt",
-                             "sum"};
+    def->kernels = {"convolution", "depthwise_convolution", "winograd_convolution", "copy",
+                    "matmul_nn"};
+    def->gradient_kernels = {
+        "winograd_convolution_dx",  "convolution_dx", "convolution_dw", "depthwise_convolution_dx",
+        "depthwise_convolution_dw", "matmul_tn",      "matmul_nt",      "sum"};
     return def;
   }();
   return function;

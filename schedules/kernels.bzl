@@ -306,6 +306,7 @@ def halide_kernels(
         dtypes = ["f32", "f64"],
         sets = [],
         deps = [],
+        gpu = True,
         visibility = ["//visibility:public"]):
     """Compiles kernels; see the head of this file.
 
@@ -319,10 +320,16 @@ def halide_kernels(
       sets: CPU instruction sets, a part of INSTRUCTION_SETS, best first; by default those that
         suit the dtype.
       deps: cc_library targets with the functions that extern stages of the CPU kernels call.
+      gpu: False for kernels that only a CPU has: a function asks for them by Lowering::Offers and
+        has others for a GPU.
       visibility: of the libraries.
     """
     libraries = []
-    for suffix, backends, testonly in [("", ["cpu"], False), ("_cuda", ["cuda"], False), ("_opencl", ["opencl"], True)]:
+    for suffix, backends, testonly in [
+        ("", ["cpu"], False),
+        ("_cuda", ["cuda"] if gpu else [], False),
+        ("_opencl", ["opencl"] if gpu else [], True),
+    ]:
         for part, list_of_kernels in [("forward", kernels), ("gradient", gradients)]:
             _kernel_library(
                 name = "%s_%s_kernels%s" % (name, part, suffix),

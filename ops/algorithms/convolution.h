@@ -148,6 +148,33 @@ struct PaddedWindow {
   }
 };
 
+// A window with the channels of a pixel side by side, in planes of `lanes` channels (channel =
+// plane * lanes + v): squares of lanes x lanes samples, transposed in registers.
+struct ChannelPlanes {
+  Halide::Var v{"v"}, x{"x"}, y{"y"}, i{"i"}, plane{"plane"}, e{"e"}, square{"square"};
+  PaddedWindow window;
+  std::vector<Halide::Func> turned;
+  Halide::Func pixels{"pixels"};
+
+  ChannelPlanes(PaddedWindow from, int lanes, const std::vector<Halide::Var>& place)
+      : window(std::move(from)) {
+    using namespace Halide;
+    // `at` and the place.
+    const auto of = [&](std::vector<Expr> at) {
+      at.insert(at.end(), place.begin(), place.end());
+      return at;
+    };
+    std::vector<Var> list_at{e, square, y, i, plane}, pixels_at{v, x, y, i, plane};
+    list_at.insert(list_at.end(), place.begin(), place.end());
+    pixels_at.insert(pixels_at.end(), place.begin(), place.end());
+    Func list("turned");
+    list(list_at) =
+        window.padded(of({square * lanes + e % lanes, y, 0, plane * lanes + e / lanes, i}));
+    turned = Transpose(list, lanes, lanes);
+    pixels(pixels_at) = turned.back()(of({x % lanes * lanes + v, x / lanes, y, i, plane}));
+  }
+};
+
 // A register tile that serves where `condition` holds: 1 or 2 vectors of channels by pixels.
 // Exactly one of a list of tiles serves a call. (In the gradient to the weights terms stand for
 // pixels.)

@@ -14,6 +14,7 @@ namespace {
 
 using testing::ArrayOf;
 using testing::ExpectNear;
+using testing::InputOf;
 using testing::kNan;
 using testing::Numbers;
 
@@ -68,8 +69,9 @@ Results Compute(const ConvolutionCase& test, const std::vector<double>& x,
 
 enum class Nan { kNone, kInput, kGradient };
 
+// `shifted`: x, w and b begin one element behind an aligned address.
 template <typename T>
-void Check(const ConvolutionCase& test, Nan nan) {
+void Check(const ConvolutionCase& test, Nan nan, double tolerance = 1e-4, bool shifted = false) {
   const Shape x_shape = {test.batch, test.channels, test.y.in, test.x.in};
   const Shape w_shape = {test.maps, test.channels / test.group, test.y.taps, test.x.taps};
   const Shape y_shape = {test.batch, test.maps, test.y.out(), test.x.out()};
@@ -82,8 +84,9 @@ void Check(const ConvolutionCase& test, Nan nan) {
   options.stride = {test.y.stride, test.x.stride};
   options.dilation = {test.y.dilation, test.x.dilation};
   options.group = test.group;
-  const Variable vx(ArrayOf<T>(x_shape, x), true), vw(ArrayOf<T>(w_shape, w), true);
-  const Variable vb(ArrayOf<T>({test.maps}, b), true);
+  const Variable vx = InputOf<T>(x_shape, x, true, shifted);
+  const Variable vw = InputOf<T>(w_shape, w, true, shifted);
+  const Variable vb = InputOf<T>({test.maps}, b, true, shifted);
   const Variable vy = functions::Convolution(vx, vw, vb, options);
   ASSERT_TRUE(vy.status().ok()) << vy.status();
   ASSERT_EQ(vy.shape(), y_shape);
@@ -91,7 +94,6 @@ void Check(const ConvolutionCase& test, Nan nan) {
   BackwardOptions backward;
   backward.grad_array = ArrayOf<T>(y_shape, dy);
   Results wanted = Compute(test, x, w, b, dy);
-  const double tolerance = 1e-4;
   ExpectNear<T>(vy.data(), wanted.y, tolerance, "y");
   for (const Variable& v : {vx, vw, vb}) v.grad().Zero();
   for (int runs = 1; runs <= 2; ++runs) {
@@ -135,6 +137,45 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       Check<float>(cases[i], nan);
       Check<double>(cases[i], nan);
     }
+  }
+}
+
+// Tiles of 4 x 4 outputs, whole and cut; several images in a task, and tasks cut out of one.
+TEST(ConvolutionTest, WinogradEqualsDirectLoops) {
+  const ConvolutionCase cases[] = {
+      {5, 16, 18, 1, {15, 3, 1}, {17, 3, 1}}, {1, 17, 33, 1, {33, 3, 0}, {35, 3, 2}},
+      {70, 16, 16, 1, {4, 3, 1}, {4, 3, 1}},  {1, 16, 16, 1, {30, 3, 3}, {36, 3, 4}},
+      {2, 70, 16, 1, {6, 3, 0}, {300, 3, 1}},
+  };
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    for (const bool shifted : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "case " << i << (shifted ? ", shifted" : ""));
+      // The transformations multiply and subtract numbers some ten times as large as the results.
+      Check<float>(cases[i], Nan::kNone, 1e-3, shifted);
+      Check<double>(cases[i], Nan::kNone, 1e-11, shifted);
+    }
+  }
+}
+
+// A NaN of the input makes the outputs of its tiles NaN, and no others.
+TEST(ConvolutionTest, WinogradKeepsNanInItsTiles) {
+  const int64_t size = 32, channels = 16;
+  std::vector<double> x = Numbers(channels * size * size, 1);
+  const int64_t nan_y = 9, nan_x = 20;
+  x[(3 * size + nan_y) * size + nan_x] = kNan;
+  const Variable vx(ArrayOf<float>({1, channels, size, size}, x));
+  const Variable vw(
+      ArrayOf<float>({channels, channels, 3, 3}, Numbers(channels * channels * 9, 2)));
+  const Variable y = functions::Convolution(vx, vw, {}, {.pad = {1, 1}});
+  ASSERT_TRUE(y.Forward().ok());
+  const auto values = y.data().ToVector<float>().value();
+  for (int64_t i = 0; i < static_cast<int64_t>(values.size()); ++i) {
+    const int64_t at_y = i / size % size, at_x = i % size;
+    const bool reads = std::abs(at_y - nan_y) <= 1 && std::abs(at_x - nan_x) <= 1;
+    const bool may_read = at_y / 4 >= (nan_y - 1) / 4 && at_y / 4 <= (nan_y + 1) / 4 &&
+                          at_x / 4 >= (nan_x - 1) / 4 && at_x / 4 <= (nan_x + 1) / 4;
+    const bool is_nan = std::isnan(values[i]);
+    ASSERT_TRUE(is_nan ? may_read : !reads) << i;
   }
 }
 

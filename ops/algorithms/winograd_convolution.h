@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Convolution of 3 x 3 taps, stride 1 and dilation 1 by F(4 x 4, 3 x 3) of A. Lavin and S. Gray,
+// "Fast algorithms for convolutional neural networks" (2015):
+//   y = A' [sum_ci (G w G') * (B' x B)] A
+// for each tile of 4 x 4 outputs, from 6 x 6 inputs; * multiplies element by element: 36 products
+// where the sum of nine taps takes 144. The adjoint is the gradient to the weights:
+//   dw = G' [sum_tiles (A dy A') * (B' x B)] G
+// The rounding error in float32 is some ten times larger than that of the direct sum (about 4e-6 of
+// the largest output), and a NaN or an infinity of the input makes all outputs of its tiles NaN.
+#ifndef HALITE_OPS_ALGORITHMS_WINOGRAD_CONVOLUTION_H_
+#define HALITE_OPS_ALGORITHMS_WINOGRAD_CONVOLUTION_H_
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "Halide.h"
+#include "halite/ops/algorithms/convolution.h"
+
+namespace halite {
+
+// B', G and A' for the points 0, 1, -1, 2, -2 and infinity.
+using WinogradMatrix = std::vector<std::vector<double>>;
+
+inline const WinogradMatrix kWinogradInput = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
+                                              {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
+                                              {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+inline const WinogradMatrix kWinogradWeights = {{1. / 4, 0, 0},
+                                                {-1. / 6, -1. / 6, -1. / 6},
+                                                {-1. / 6, 1. / 6, -1. / 6},
+                                                {1. / 24, 1. / 12, 1. / 6},
+                                                {1. / 24, -1. / 12, 1. / 6},
+                                                {0, 0, 1}};
+inline const WinogradMatrix kWinogradOutput = {
+    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+
+// sum_k row[k] * values[k], without the products by 0 and by 1.
+inline Halide::Expr Combine(const std::vector<double>& row,
+                            const std::vector<Halide::Expr>& values) {
+  using namespace Halide;
+  Expr sum;
+  for (size_t k = 0; k < row.size(); ++k) {
+    if (row[k] == 0) continue;
+    const bool negative = row[k] == -1 && sum.defined();
+    const Expr term =
+        row[k] == 1 || negative ? values[k] : values[k] * cast(values[k].type(), Expr(row[k]));
+    sum = !sum.defined() ? term : negative ? sum - term : sum + term;
+  }
+  return sum;
+}
+
+// m with its rows and columns exchanged.
+inline WinogradMatrix Transposed(const WinogradMatrix& m) {
+  WinogradMatrix result(m[0].size(), std::vector<double>(m.size()));
+  for (size_t i = 0; i < m.size(); ++i) {
+    for (size_t j = 0; j < m[i].size(); ++j) result[j][i] = m[i][j];
+  }
+  return result;
+}
+
+constexpr int kWinogradTile = 4, kWinogradWindow = 6;
+constexpr int kWinogradPoints = kWinogradWindow * kWinogradWindow;
+
+// m applied to what `at` gives for 0, 1, ...: one Expr for each row of m.
+template <typename At>
+std::vector<Halide::Expr> Transformed(const WinogradMatrix& m, const At& at) {
+  std::vector<Halide::Expr> values, rows;
+  for (size_t k = 0; k < m[0].size(); ++k) values.push_back(at(static_cast<int>(k)));
+  for (const std::vector<double>& row : m) rows.push_back(Combine(row, values));
+  return rows;
+}
+
+// The tiles of a task (or of a chunk of it): `across` x `rows` tiles of `images` images.
+struct WinogradTiles {
+  Halide::Expr across, rows, images;
+
+  Halide::Expr Count() const { return across * rows * images; }
+  Halide::Expr At(const Halide::Expr& x, const Halide::Expr& y, const Halide::Expr& i) const {
+    return x + across * (y + rows * i);
+  }
+};
+
+// m X m' of every tile X of an array, m.front().size() pixels wide, which begin 4 pixels apart: its
+// 36 points side by side, each `lanes` channels, in planes of so many.
+struct WinogradPoints {
+  Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, row{"row"}, x{"x"}, y{"y"}, i{"i"};
+  ChannelPlanes planes;
+  Halide::Func columns{"columns"}, points{"points"};
+  Halide::RDom tiles;  // x, y, image
+
+  WinogradPoints(const WinogradMatrix& m, PaddedWindow window, const WinogradTiles& shape,
+                 int lanes, const Halide::Type& type, const std::vector<Halide::Var>& place)
+      : planes(std::move(window), lanes, place),
+        tiles(0, shape.across, 0, shape.rows, 0, shape.images, "tiles") {
+    using namespace Halide;
+    const auto of = [&](std::vector<Expr> at) {
+      at.insert(at.end(), place.begin(), place.end());
+      return at;
+    };
+    std::vector<Var> column{v, row, x, y, i, plane}, point{v, e, t, plane};
+    column.insert(column.end(), place.begin(), place.end());
+    point.insert(point.end(), place.begin(), place.end());
+    columns(column) = mux(row, Transformed(m, [&](int k) {
+                            return planes.pixels(of({v, x, y * kWinogradTile + k, i, plane}));
+                          }));
+    std::vector<Expr> values;
+    for (int a = 0; a < kWinogradWindow; ++a) {
+      for (const Expr& value : Transformed(m, [&](int k) {
+             const Expr at = tiles.x * kWinogradTile + k;
+             return columns(of({v, a, at, tiles.y, tiles.z, plane}));
+           })) {
+        values.push_back(value);
+      }
+    }
+    points(point) = undef(type);
+    points(of({v, e, shape.At(tiles.x, tiles.y, tiles.z), plane})) = mux(e, values);
+  }
+};
+
+// How the work is cut up. A task is `rows` rows of tiles of `images` images and all channels.
+struct WinogradShape {
+  int lanes;                  // channels in a vector
+  int tiles;                  // in a register tile, beside one vector of output channels
+  Halide::Expr rows, images;  // of a task
+};
+
+struct WinogradConvolution {
+  static constexpr int kRun = 8;  // pixels that are stored at once, those of two tiles
+
+  Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
+  // Lane v of a plane of channels; point e of 36 (row * 6 + column); tile t of a task; plane of
+  // input channels, block of output channels.
+  Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, block{"block"}, task{"task"}, ci{"ci"};
+  Halide::Var p{"p"}, group{"group"};                            // of the sums of a register tile
+  Halide::Var j{"j"}, s{"s"}, row{"row"}, i{"i"}, pair{"pair"};  // of two tiles side by side
+  Halide::Var tile_row{"tile_row"};
+  Halide::RDom tail;   // tiles past the last one
+  Halide::RDom terms;  // lane, plane
+  enum Loop { kPixel, kLane, kRow, kPair, kTileRow, kImage, kBlock, kTask };
+  Halide::RDom r;
+  std::optional<WinogradPoints> input;
+  Halide::Func weights{"weights"}, bias{"bias"};
+  Halide::Func sum{"sum"}, products{"products"}, half{"half"}, outputs{"outputs"};
+  std::vector<Halide::Func> turned;
+  Halide::Func result{"convolution"};
+
+  // The shape may depend on the extents of the result.
+  WinogradConvolution(
+      const ConvolutionOperands& in,
+      const std::function<WinogradShape(const std::vector<Halide::Expr>& extent)>& shape_for) {
+    result(x, y, z, c, n) = Halide::undef(in.type);
+    for (int d = 0; d < 5; ++d) extent_.push_back(result.output_buffer().dim(d).extent());
+    const WinogradShape shape = shape_for(extent_);
+    across_ = (extent_[0] + kWinogradTile - 1) / kWinogradTile;
+    groups_ = ((extent_[1] + kWinogradTile - 1) / kWinogradTile + shape.rows - 1) / shape.rows;
+    tiles_ = {across_, shape.rows, shape.images};
+    TransformWeights(in, shape);
+    TransformInput(in, shape);
+    Multiply(in, shape);
+    TransformOutput(in, shape);
+    Store(in, shape);
+  }
+
+ private:
+  std::vector<Halide::Expr> extent_;  // of the result
+  Halide::Expr across_, groups_;      // tiles in a row, groups of rows
+  WinogradTiles tiles_;               // of a task
+
+  static Halide::Expr CeilDiv(const Halide::Expr& x, const Halide::Expr& y) {
+    return (x + y - 1) / y;
+  }
+  // First row of tiles and first image of a task.
+  Halide::Expr FirstRow(const Halide::Expr& task, const WinogradShape& shape) const {
+    return (task - task / groups_ * groups_) * shape.rows;
+  }
+  Halide::Expr FirstImage(const Halide::Expr& task, const WinogradShape& shape) const {
+    return task / groups_ * shape.images;
+  }
+
+  // Channels past the last one: zero where they are summed, a repetition where they are not stored.
+  void TransformWeights(const ConvolutionOperands& in, const WinogradShape& shape) {
+    using namespace Halide;
+    const Expr co = min(block * shape.lanes + v, in.out_channels - 1);
+    const Expr from = min(ci, in.in_channels - 1);
+    std::array<std::vector<Expr>, 3> column;
+    for (int kx = 0; kx < 3; ++kx) {
+      column[kx] = Transformed(kWinogradWeights, [&](int ky) { return in.w(kx, ky, 0, from, co); });
+    }
+    std::vector<Expr> values;
+    for (int a = 0; a < kWinogradWindow; ++a) {
+      for (const Expr& value :
+           Transformed(kWinogradWeights, [&](int kx) { return column[kx][a]; })) {
+        values.push_back(select(ci < in.in_channels, value, cast(in.type, 0)));
+      }
+    }
+    weights(v, ci, e, block) = mux(e, values);
+    bias(v, block) = in.b.defined() ? Expr(in.b(co)) : cast(in.type, 0);
+  }
+
+  void TransformInput(const ConvolutionOperands& in, const WinogradShape& shape) {
+    using namespace Halide;
+    input.emplace(
+        kWinogradInput,
+        PaddedWindow(
+            in.x, in.axes, in.in_channels, extent_[4], in.type,
+            {{task}, FirstRow(task, shape) * kWinogradTile, 0, 0, FirstImage(task, shape)}),
+        tiles_, shape.lanes, in.type, std::vector<Var>{task});
+    tail = RDom(0, shape.tiles, "tail");
+    const Expr count = tiles_.Count();
+    tail.where(count + tail < CeilDiv(count, shape.tiles) * shape.tiles);
+    input->points(input->v, input->e, count + tail, input->plane, task) = cast(in.type, 0);
+  }
+
+  void Multiply(const ConvolutionOperands& in, const WinogradShape& shape) {
+    using namespace Halide;
+    terms = RDom(0, shape.lanes, 0, CeilDiv(in.in_channels, shape.lanes), "terms");
+    sum(v, p, group, e, block, task) = cast(in.type, 0);
+    sum(v, p, group, e, block, task) +=
+        weights(v, terms.y * shape.lanes + terms.x, e, block) *
+        input->points(terms.x, e, group * shape.tiles + p, terms.y, task);
+    products(v, e, t, block, task) = sum(v, t % shape.tiles, t / shape.tiles, e, block, task);
+  }
+
+  // Of two tiles side by side: s counts them, j their 4 x 4 outputs.
+  void TransformOutput(const ConvolutionOperands& in, const WinogradShape& shape) {
+    using namespace Halide;
+    const Expr tile = tiles_.At(min(pair * 2 + s, across_ - 1), tile_row, i);
+    std::array<std::vector<Expr>, kWinogradWindow> column;
+    for (int b = 0; b < kWinogradWindow; ++b) {
+      column[b] = Transformed(kWinogradOutput, [&](int a) {
+        return products(v, a * kWinogradWindow + b, tile, block, task);
+      });
+    }
+    std::vector<Expr> values;
+    for (int row = 0; row < kWinogradTile; ++row) {
+      for (int b = 0; b < kWinogradWindow; ++b) values.push_back(column[b][row]);
+    }
+    half(v, j, s, pair, tile_row, i, block, task) = mux(j, values);
+    values.clear();
+    for (int row = 0; row < kWinogradTile; ++row) {
+      for (const Expr& value : Transformed(kWinogradOutput, [&](int b) {
+             return half(v, row * kWinogradWindow + b, s, pair, tile_row, i, block, task);
+           })) {
+        values.push_back(value + bias(v, block));
+      }
+    }
+    outputs(v, j, s, pair, tile_row, i, block, task) = mux(j, values);
+    Func list("turned");
+    const Expr pixel = e / shape.lanes;
+    list(e, row, pair, tile_row, i, block, task) =
+        outputs(e % shape.lanes, row * kWinogradTile + pixel % kWinogradTile, pixel / kWinogradTile,
+                pair, tile_row, i, block, task);
+    turned = Transpose(list, kRun, shape.lanes);
+  }
+
+  void Store(const ConvolutionOperands& in, const WinogradShape& shape) {
+    using namespace Halide;
+    r = RDom({{0, kRun},
+              {0, shape.lanes},
+              {0, kWinogradTile},
+              {0, CeilDiv(across_, 2)},
+              {0, shape.rows},
+              {0, shape.images},
+              {0, CeilDiv(extent_[3], shape.lanes)},
+              {0, groups_ * CeilDiv(extent_[4], shape.images)}},
+             "r");
+    const Expr at_x = r[kPair] * kRun + r[kPixel];
+    const Expr at_y = (FirstRow(r[kTask], shape) + r[kTileRow]) * kWinogradTile + r[kRow];
+    const Expr at_c = r[kBlock] * shape.lanes + r[kLane];
+    const Expr at_n = FirstImage(r[kTask], shape) + r[kImage];
+    r.where(at_n < extent_[4]);
+    r.where(at_y - r[kRow] < extent_[1]);
+    r.where(at_y < extent_[1]);
+    r.where(at_c < extent_[3]);
+    r.where(likely(at_x < extent_[0]));
+    const auto inside = [&](const Expr& i, int d) {
+      return unsafe_promise_clamped(i, 0, extent_[d] - 1);
+    };
+    const std::vector<Expr> to{inside(at_x, 0), inside(at_y, 1), 0, inside(at_c, 3),
+                               inside(at_n, 4)};
+    result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
+                 turned.back()(r[kLane] * kRun + r[kPixel], r[kRow], r[kPair], r[kTileRow],
+                               r[kImage], r[kBlock], r[kTask]);
+  }
+};
+
+// How the work of the gradient to the weights is cut up. A task is `planes` planes of input
+// channels, `blocks` vectors of output channels and a slice of the chunks; a chunk is `rows` rows
+// of tiles of each of `images` images.
+struct WinogradWeightsShape {
+  int lanes;  // channels in a vector
+  Halide::Expr planes, blocks, rows, images, slices;
+};
+
+struct WinogradConvolutionWeights {
+  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, ci{"ci"}, co{"co"};
+  // Lane v of a block of output channels, p of a plane of input channels, point e; tap j.
+  Halide::Var v{"v"}, p{"p"}, e{"e"}, plane{"plane"}, block{"block"}, j{"j"};
+  Halide::Var chunk{"chunk"}, task{"task"};
+  std::optional<WinogradPoints> x, dy;
+  Halide::RDom tiles;         // of a chunk
+  Halide::RDom c, slices, r;  // chunks of a slice, slices, elements of dw
+  Halide::Func sum{"sum"}, total{"total"}, partial{"partial"}, added{"added"}, half{"half"};
+  Halide::Func taps{"taps"}, result{"convolution_dw"};
+
+  WinogradConvolutionWeights(const ConvolutionWeightsOperands& in,
+                             const WinogradWeightsShape& shape) {
+    using namespace Halide;
+    const auto count = [](const Expr& x, const Expr& y) { return (x + y - 1) / max(y, 1); };
+    const Expr across = count(in.out[0], kWinogradTile), down = count(in.out[1], kWinogradTile);
+    const Expr row_groups = count(down, shape.rows);
+    const Expr chunks = row_groups * count(in.batch, shape.images);
+    const Expr share = count(chunks, shape.slices);
+    const Expr plane_groups = count(count(in.in_channels, shape.lanes), shape.planes);
+    const Expr block_groups = count(count(in.out_channels, shape.lanes), shape.blocks);
+    const Expr groups = plane_groups * block_groups;
+    const Expr place = task / max(groups, 1) * share + chunk, group = task % groups;
+    const Expr row = place % row_groups * shape.rows, image = place / row_groups * shape.images;
+    const Expr first_plane = group % plane_groups * shape.planes;
+    const Expr first_block = group / plane_groups * shape.blocks;
+    const WinogradTiles chunk_tiles{across, shape.rows, shape.images};
+    const std::vector<Var> at{chunk, task};
+    x.emplace(kWinogradInput,
+              PaddedWindow(in.x, in.axes, in.in_channels, in.batch, in.type,
+                           {at, row * kWinogradTile, 0, first_plane * shape.lanes, image}),
+              chunk_tiles, shape.lanes, in.type, at);
+    ConvolutionAxes unit;
+    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
+    // Outputs past the last row or column are zero.
+    dy.emplace(Transposed(kWinogradOutput),
+               PaddedWindow(in.dy, unit, in.out_channels, in.batch, in.type,
+                            {at, row * kWinogradTile, 0, first_block * shape.lanes, image}),
+               chunk_tiles, shape.lanes, in.type, at);
+
+    tiles = RDom(0, chunk_tiles.Count(), "tiles");
+    tiles.where(tiles < across * shape.rows * (in.batch - image));
+    sum(v, p, e, plane, block, chunk, task) = cast(in.type, 0);
+    sum(v, p, e, plane, block, chunk, task) +=
+        dy->points(v, e, tiles, block, chunk, task) * x->points(p, e, tiles, plane, chunk, task);
+    c = RDom(0, share, "c");
+    c.where(task / max(groups, 1) * share + c < chunks);
+    total(v, p, e, plane, block, task) = cast(in.type, 0);
+    total(v, p, e, plane, block, task) += sum(v, p, e, plane, block, c, task);
+    partial(v, p, e, plane, block, task) = total(v, p, e, plane, block, task);
+
+    // G' M G of the sum M over the slices.
+    const int lanes = shape.lanes;
+    slices = RDom(0, shape.slices, "slices");
+    const Expr from =
+        ci / lanes / shape.planes + plane_groups * (block / max(shape.blocks, 1)) + groups * slices;
+    added(v, e, ci, block) = cast(in.type, 0);
+    added(v, e, ci, block) += partial(
+        v, ci % lanes, e, unsafe_promise_clamped(ci / lanes % shape.planes, 0, shape.planes - 1),
+        unsafe_promise_clamped(block % shape.blocks, 0, shape.blocks - 1),
+        unsafe_promise_clamped(from, 0, groups * shape.slices - 1));
+    const WinogradMatrix back = Transposed(kWinogradWeights);
+    std::vector<Expr> values;
+    for (int b = 0; b < kWinogradWindow; ++b) {
+      for (const Expr& value :
+           Transformed(back, [&](int a) { return added(v, a * kWinogradWindow + b, ci, block); })) {
+        values.push_back(value);
+      }
+    }
+    half(v, j, ci, block) = mux(j, values);  // j: 3 rows of each of 6 columns
+    values.clear();
+    for (int row_of = 0; row_of < 3; ++row_of) {
+      for (const Expr& value :
+           Transformed(back, [&](int b) { return half(v, b * 3 + row_of, ci, block); })) {
+        values.push_back(value);
+      }
+    }
+    taps(v, j, ci, block) = mux(j, values);
+    result(kx, ky, kz, ci, co) = undef(in.type);
+    r = EachOf(result);
+    const std::vector<Expr> to{r[0], r[1], r[2], r[3], r[4]};
+    result(to) =
+        select(in.accumulate, result(to), cast(in.type, 0)) +
+        taps(r[4] % lanes, unsafe_promise_clamped(r[1] * 3 + r[0], 0, 8), r[3], r[4] / lanes);
+  }
+};
+
+}  // namespace halite
+
+#endif  // HALITE_OPS_ALGORITHMS_WINOGRAD_CONVOLUTION_H_

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Schedules and kernels of Winograd's convolution, for a CPU alone: winograd_convolution and
+// winograd_convolution_dx have the arguments of convolution and convolution_dx, 3 x 3 x 1 taps,
+// strides and dilations of 1.
+//
+// Channels stand in the lanes from the first stage to the last: a task stages its padded input as
+// planes of `lanes` channels, transforms each tile, multiplies with register tiles of one vector of
+// output channels x 16 tiles (8 with 16 registers), and transforms back.
+#include "halite/ops/algorithms/winograd_convolution.h"
+
+#include "halite/schedules/op_generator.h"
+#include "halite/schedules/parallel.h"
+
+namespace halite {
+namespace {
+
+using Halide::Expr;
+using Halide::Func;
+using Halide::LoopLevel;
+using Halide::MemoryType;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Target;
+using Halide::Var;
+
+Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
+
+// `count` things in even shares of at most about `most`.
+Expr EvenShare(const Expr& count, const Expr& most) {
+  return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
+}
+
+// Some 400 KB of transformed input for a task, and 16 to 64 tiles. `extent`: of the result.
+WinogradShape ShapeFor(const std::vector<Expr>& extent, const Expr& in_channels,
+                       const Halide::Type& type, const Target& target, const Tuning& tuning) {
+  WinogradShape shape;
+  shape.lanes = target.natural_vector_size(type);
+  shape.tiles = target.has_feature(Target::AVX512_Skylake) ? 16 : 8;
+  const Expr across = CeilDiv(extent[0], kWinogradTile), down = CeilDiv(extent[1], kWinogradTile);
+  const Expr most = Halide::clamp(tuning("points", 3072) / Halide::max(in_channels, 1), 48, 64);
+  shape.rows = EvenShare(down, most / Halide::max(across, 1));
+  shape.images = EvenShare(extent[4], most / Halide::max(across * down, 1));
+  return shape;
+}
+
+// The points of a task's tiles, computed at `points`; memory is taken once, at `task`: threads that
+// ask for it in turn wait for each other. `width`: of the rows of the array.
+void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel& task,
+                    const std::vector<Var>& place, const Expr& width, int lanes) {
+  op.points.compute_at(points)
+      .hoist_storage(task)
+      .bound(op.v, 0, lanes)
+      .bound(op.e, 0, kWinogradPoints)
+      .reorder_storage(op.v, op.e, op.t, op.plane);
+  op.points.update()
+      .reorder({op.e, op.v, op.tiles.x, op.tiles.y, op.tiles.z, op.plane})
+      .vectorize(op.v)
+      .unroll(op.e)
+      .never_partition_all();
+  const auto one_place = [&](Func& f) {
+    for (const Var& at : place) f.bound_extent(at, 1);
+  };
+  op.columns.compute_at(op.points, op.tiles.x)
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, lanes)
+      .bound(op.row, 0, kWinogradWindow)
+      .bound_extent(op.y, 1)
+      .bound_extent(op.i, 1)
+      .bound_extent(op.plane, 1)
+      .reorder(op.row, op.v, op.x)
+      .vectorize(op.v)
+      .unroll(op.row);
+  one_place(op.columns);
+
+  ChannelPlanes& in = op.planes;
+  const Var pixel("pixel");
+  in.pixels.compute_at(op.points, op.tiles.z)
+      .hoist_storage(task)
+      .split(in.x, in.x, pixel, lanes, TailStrategy::RoundUp)
+      .reorder(in.v, pixel, in.x, in.y, in.i, in.plane)
+      .bound(in.v, 0, lanes)
+      .vectorize(in.v)
+      .unroll(pixel)
+      .never_partition_all();
+  for (Func& f : in.turned) {
+    f.compute_at(in.pixels, in.x)
+        .store_in(MemoryType::Stack)
+        .bound(in.e, 0, lanes * lanes)
+        .bound_extent(in.square, 1)
+        .bound_extent(in.y, 1)
+        .bound_extent(in.i, 1)
+        .bound_extent(in.plane, 1)
+        .vectorize(in.e, lanes, TailStrategy::RoundUp)
+        .unroll(in.e);
+    one_place(f);
+  }
+  PaddedWindow& window = in.window;
+  window.padded.compute_at(in.pixels, in.i)
+      .hoist_storage(task)
+      .reorder_storage(window.x, window.c, window.y, window.z, window.i)
+      .reorder(window.x, window.y, window.z, window.c, window.i)
+      .vectorize(window.x, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
+  const RVar vector("vector"), lane("lane");
+  window.padded.update()
+      .reorder(window.samples.x, window.y, window.z, window.c, window.i)
+      .split(window.samples.x, vector, lane, lanes, kGuard)
+      .vectorize(lane)
+      .never_partition_all();
+  // Short rows come from memory by request alone.
+  window.padded.update()
+      .specialize(width <= lanes)
+      .prefetch(width.as<Halide::Internal::Variable>()->param, window.c, window.c, 4,
+                Halide::PrefetchBoundStrategy::Clamp);
+}
+
+void ScheduleProducts(WinogradConvolution& op, const WinogradShape& shape) {
+  using Op = WinogradConvolution;
+  const Var group("group"), tile("tile");
+  op.products.compute_at(op.result, op.r[Op::kTask])
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.e, 0, kWinogradPoints)
+      .reorder_storage(op.v, op.e, op.t, op.block)
+      .split(op.t, group, tile, shape.tiles, TailStrategy::RoundUp)
+      .reorder(op.v, tile, group, op.block, op.e)
+      .vectorize(op.v)
+      .unroll(tile)
+      .never_partition_all();
+  op.sum.compute_at(op.products, group)
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.p, 0, shape.tiles)
+      .bound_extent(op.group, 1)
+      .bound_extent(op.e, 1)
+      .bound_extent(op.block, 1)
+      .bound_extent(op.task, 1)
+      .vectorize(op.v)
+      .unroll(op.p);
+  op.sum.update()
+      .reorder({op.v, op.p, op.terms.x, op.terms.y})
+      .vectorize(op.v)
+      .unroll(op.p)
+      .never_partition_all();
+}
+
+void ScheduleOutput(WinogradConvolution& op, const WinogradShape& shape,
+                    const std::vector<Expr>& specializations) {
+  using Op = WinogradConvolution;
+  op.result.update()
+      .allow_race_conditions()
+      .vectorize(op.r[Op::kPixel])
+      .parallel(op.r[Op::kTask])
+      .never_partition_all();
+  const auto place = [&](Func& f, const LoopLevel& where) -> Func& {
+    return f.compute_at(where)
+        .store_in(MemoryType::Stack)
+        .bound_extent(op.pair, 1)
+        .bound_extent(op.tile_row, 1)
+        .bound_extent(op.i, 1)
+        .bound_extent(op.block, 1)
+        .bound_extent(op.task, 1);
+  };
+  place(op.outputs, {op.result, op.r[Op::kPair]})
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.j, 0, kWinogradTile * kWinogradTile)
+      .bound(op.s, 0, 2)
+      .reorder_storage(op.v, op.j, op.s)
+      .reorder(op.j, op.v, op.s)
+      .vectorize(op.v)
+      .unroll(op.j)
+      .never_partition_all();
+  place(op.half, {op.outputs, op.s})
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.j, 0, kWinogradTile * kWinogradWindow)
+      .bound_extent(op.s, 1)
+      .reorder(op.j, op.v)
+      .vectorize(op.v)
+      .unroll(op.j);
+  for (Func& f : op.turned) {
+    place(f, {op.result, op.r[Op::kRow]})
+        .bound_extent(op.row, 1)
+        .bound(op.e, 0, shape.lanes * Op::kRun)
+        .vectorize(op.e, 2 * shape.lanes, TailStrategy::RoundUp)
+        .unroll(op.e);
+  }
+  for (const Expr& condition : specializations) op.result.update().specialize(condition);
+}
+
+void ScheduleCpu(WinogradConvolution& op, const ConvolutionOperands& in, const WinogradShape& shape,
+                 const std::vector<Expr>& specializations) {
+  op.weights.compute_root()
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.e, 0, kWinogradPoints)
+      .reorder(op.e, op.v, op.ci, op.block)
+      .vectorize(op.v)
+      .unroll(op.e)
+      .never_partition_all();
+  op.weights.specialize(in.in_channels * in.out_channels <= 1 << 12);
+  op.weights.parallel(op.block);
+  op.bias.compute_root().bound(op.v, 0, shape.lanes);
+  const LoopLevel task(op.result, op.r[WinogradConvolution::kTask]);
+  SchedulePoints(*op.input, task, task, {op.task}, in.axes[0].in, shape.lanes);
+  op.input->points.update(1)
+      .reorder({op.input->v, op.input->e, op.tail.x, op.input->plane})
+      .vectorize(op.input->v)
+      .never_partition_all();
+  ScheduleProducts(op, shape);
+  ScheduleOutput(op, shape, specializations);
+}
+
+// Blocks of at most 128 x 128 channels, whose sums (2.4 MB) stay in the caches.
+WinogradWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Target& target,
+                              const Tuning& tuning) {
+  WinogradWeightsShape shape;
+  const int lanes = shape.lanes = target.natural_vector_size(in.type);
+  const int most = tuning("channels", 128) / lanes;
+  const Expr planes = CeilDiv(in.in_channels, lanes), blocks = CeilDiv(in.out_channels, lanes);
+  shape.planes = EvenShare(planes, most);
+  shape.blocks = EvenShare(blocks, most);
+  const Expr across = CeilDiv(in.out[0], kWinogradTile), down = CeilDiv(in.out[1], kWinogradTile);
+  const int tiles = tuning("tiles", 48);
+  shape.rows = EvenShare(down, tiles / Halide::max(across, 1));
+  shape.images = EvenShare(in.batch, tiles / Halide::max(across * down, 1));
+  const Expr groups = CeilDiv(planes, shape.planes) * CeilDiv(blocks, shape.blocks);
+  const Expr chunks = CeilDiv(down, shape.rows) * CeilDiv(in.batch, shape.images);
+  shape.slices = Halide::clamp(8 / groups, 1, chunks);
+  return shape;
+}
+
+// Register tiles of a vector of output channels x the channels of a plane.
+void ScheduleCpu(WinogradConvolutionWeights& op, const ConvolutionWeightsOperands& in,
+                 const WinogradWeightsShape& shape) {
+  const int lanes = shape.lanes;
+  op.partial.compute_root()
+      .bound(op.v, 0, lanes)
+      .bound(op.p, 0, lanes)
+      .bound(op.e, 0, kWinogradPoints)
+      .bound(op.plane, 0, shape.planes)
+      .bound(op.block, 0, shape.blocks)
+      .vectorize(op.v)
+      .parallel(op.task)
+      .never_partition_all();
+  op.total.compute_at(op.partial, op.task).vectorize(op.v).never_partition_all();
+  op.total.update()
+      .reorder({op.v, op.p, op.block, op.plane, op.e, op.c.x, op.task})
+      .vectorize(op.v)
+      .unroll(op.p)
+      .never_partition_all();
+  op.sum.compute_at(op.total, op.block)
+      .store_in(MemoryType::Stack)
+      .bound_extent(op.e, 1)
+      .bound_extent(op.plane, 1)
+      .bound_extent(op.block, 1)
+      .bound_extent(op.chunk, 1)
+      .bound_extent(op.task, 1)
+      .vectorize(op.v)
+      .unroll(op.p);
+  op.sum.update()
+      .reorder({op.v, op.p, op.tiles.x})
+      .vectorize(op.v)
+      .unroll(op.p)
+      .never_partition_all();
+  const LoopLevel chunk(op.total, op.c.x), task(op.partial, op.task);
+  const std::vector<Var> place{op.chunk, op.task};
+  SchedulePoints(*op.x, chunk, task, place, in.axes[0].in, lanes);
+  SchedulePoints(*op.dy, chunk, task, place, in.out[0], lanes);
+
+  // Eight input channels of a block at a time: dw is written in long runs.
+  const RVar block("block"), lane("lane"), group("group"), ci("ci");
+  op.result.update()
+      .split(op.r[4], block, lane, lanes, kGuard)
+      .split(op.r[3], group, ci, 8, kGuard)
+      .reorder({op.r[0], op.r[1], op.r[2], ci, lane, group, block})
+      .parallel(block)
+      .never_partition_all();
+  op.taps.compute_at(op.result, group)
+      .bound(op.v, 0, lanes)
+      .bound(op.j, 0, 9)
+      .reorder(op.j, op.v, op.ci)
+      .vectorize(op.v)
+      .unroll(op.j)
+      .never_partition_all();
+  for (Func* f : {&op.half, &op.added}) {
+    f->compute_at(op.taps, op.ci)
+        .store_in(MemoryType::Stack)
+        .bound(op.v, 0, lanes)
+        .bound_extent(op.ci, 1)
+        .bound_extent(op.block, 1)
+        .vectorize(op.v);
+  }
+  op.half.bound(op.j, 0, 3 * kWinogradWindow).reorder(op.j, op.v).unroll(op.j);
+  op.added.bound(op.e, 0, kWinogradPoints)
+      .update()
+      .reorder({op.v, op.e, op.slices.x})
+      .vectorize(op.v)
+      .never_partition_all();
+  op.result.update().specialize(!in.accumulate);
+}
+
+class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> {
+ public:
+  Input<Buffer> x{"x", 5}, w{"w", 5}, b{"b", 1};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  Output<Buffer> y{"y", 5};
+
+  void configure() {
+    x.set_type(dtype);
+    w.set_type(dtype);
+    b.set_type(dtype);
+    y.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(x, 5);
+    ZeroMin(w, 5);
+    ZeroMin(b, 1);
+    ConvolutionOperands in{x, w, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
+    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), 3},
+                {1, pad_y, 1, x.dim(1).extent(), 3},
+                {1, 0, 1, 1, 1}}};
+    WinogradShape shape;
+    WinogradConvolution op(in, [&](const std::vector<Expr>& extent) {
+      return shape = ShapeFor(extent, in.in_channels, dtype, get_target(), Tuning(tuning));
+    });
+    ScheduleCpu(op, in, shape, {});
+    y = op.result;
+    ZeroMin(y, 5);
+  }
+};
+
+class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKernel> {
+ public:
+  Input<Buffer> dy{"dy", 5}, w{"w", 5};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 5};
+
+  void configure() {
+    dy.set_type(dtype);
+    w.set_type(dtype);
+    dx.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(dy, 5);
+    ZeroMin(w, 5);
+    ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
+                           dtype, accumulate_dx};
+    in.axes = {{{1, 2 - pad_x, 1, dy.dim(0).extent(), 3},
+                {1, 2 - pad_y, 1, dy.dim(1).extent(), 3},
+                {1, 0, 1, 1, 1}}};
+    in.w = FlippedWeights(w, in.axes);
+    WinogradShape shape;
+    WinogradConvolution op(in, [&](const std::vector<Expr>& extent) {
+      return shape = ShapeFor(extent, in.in_channels, dtype, get_target(), Tuning(tuning));
+    });
+    ScheduleCpu(op, in, shape, {!accumulate_dx});
+    dx = op.result;
+    ZeroMin(dx, 5);
+  }
+};
+
+class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKernel> {
+ public:
+  Input<Buffer> x{"x", 5}, dy{"dy", 5};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  Input<bool> accumulate_dw{"accumulate_dw"};
+  Output<Buffer> dw{"dw", 5};
+
+  void configure() {
+    x.set_type(dtype);
+    dy.set_type(dtype);
+    dw.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(x, 5);
+    ZeroMin(dy, 5);
+    ConvolutionWeightsOperands in{
+        x,     dy,           {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(),
+        dtype, accumulate_dw};
+    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), 3},
+                {1, pad_y, 1, x.dim(1).extent(), 3},
+                {1, 0, 1, 1, 1}}};
+    for (int d = 0; d < 3; ++d) in.out[d] = dy.dim(d).extent();
+    const WinogradWeightsShape shape = ShapeFor(in, get_target(), Tuning(tuning));
+    WinogradConvolutionWeights op(in, shape);
+    ScheduleCpu(op, in, shape);
+    dw = op.result;
+    ZeroMin(dw, 5);
+  }
+};
+
+}  // namespace
+}  // namespace halite
+
+HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionKernel, winograd_convolution)
+HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionDxKernel, winograd_convolution_dx)
+HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionDwKernel, winograd_convolution_dw)
