@@ -44,6 +44,13 @@ std::string Name(const Case& test) {
   return name;
 }
 
+std::vector<float> Values(const NdArray& array) {
+  NdArray copy = array.Copy().value();
+  Check(copy.Cast(DType::kFloat32));
+  const absl::Span<const float> values = *copy.Read<float>();
+  return {values.begin(), values.end()};
+}
+
 Bench::Bench(const Case& test, Pass pass) {
   const FunctionDef& def = **AllFunctions().Find(test.function);
   has_gradient_ = def.gradient == Gradient::kDefined;

@@ -14,6 +14,9 @@ namespace halite::bench {
 // "convolution/(64, 1, 28, 28)/(16, 1, 5, 5)/(16)"
 std::string Name(const Case& test);
 
+// As float32, whatever the type.
+std::vector<float> Values(const NdArray& array);
+
 // What is timed: the outputs, the gradients of all inputs, that of the first (the data), or those
 // of all others (the weights).
 enum class Pass { kForward, kBackward, kBackwardData, kBackwardWeights };
