@@ -11,7 +11,7 @@
 //   --json     appends one object a line, as soon as it is known
 //   --once     each way once, untimed but for that
 //   --torch    a Python that has PyTorch
-//   --seconds  of measurement, for each case and side; default 0.3
+//   --seconds  of measurement, for each case, shared by the sides; default 0.6
 //   --isa      sse41, avx2 or avx512: limits Halite, oneDNN and PyTorch; Halite must be built for it
 //              (--//schedules:instruction_sets=zen4,avx2,sse41)
 // Ends with status 1 if a case failed.
@@ -43,7 +43,7 @@ namespace {
 struct Settings {
   std::vector<int> threads = {1};
   std::string shapes, json, torch, isa;
-  double seconds = 0.3;
+  double seconds = 0.6;
   bool once = false;
   std::string program;
 };
@@ -115,10 +115,9 @@ class Runner {
     Side onednn("oneDNN", memory_, [&] { return OnednnWays(test, threads); });
     Side loops("loop", memory_, [&] { return LoopWays(test); });
     HALITE_RETURN_IF_ERROR(own.Ask("").status());
-    HALITE_ASSIGN_OR_RETURN(const auto data, own.Result(1, memory_));
-    const double bytes = test.bytes > 0 ? test.bytes : 4. * static_cast<double>(data.size());
     std::vector<std::pair<Side*, std::string>> peers;
-    if (!settings_.torch.empty()) {  // takes the data out of the shared memory
+    if (!settings_.torch.empty()) {
+      HALITE_RETURN_IF_ERROR(own.Result(1, memory_).status());  // the data, for PyTorch to take
       if (torch_ == nullptr || torch_->has_ended()) torch_ = StartTorch();
       HALITE_ASSIGN_OR_RETURN(peers.emplace_back(torch_.get(), "").second,
                               torch_->Ask(Json(test, threads)));
@@ -134,7 +133,7 @@ class Runner {
     }
     if (entrants.size() == 1) return absl::NotFoundError("no peer");
     HALITE_RETURN_IF_ERROR(TimeAll(entrants));
-    for (auto _ : state) Report(test, t, bytes, entrants, state);
+    for (auto _ : state) Report(test, t, entrants, state);
     return absl::OkStatus();
   }
 
@@ -189,9 +188,9 @@ class Runner {
 
   // Rounds of all in turn.
   absl::Status TimeAll(std::vector<Entrant>& entrants) const {
-    const double enough = settings_.seconds * static_cast<double>(entrants.size());
     double total = 0;
-    for (int round = 0; settings_.once ? round < 1 : round < 3 || total < enough; ++round) {
+    for (int round = 0; settings_.once ? round < 1 : round < 3 || total < settings_.seconds;
+         ++round) {
       for (Entrant& entrant : entrants) {
         HALITE_ASSIGN_OR_RETURN(entrant.seconds.emplace_back(),
                                 entrant.side->Seconds(entrant.way, entrant.runs));
@@ -201,9 +200,10 @@ class Runner {
     return absl::OkStatus();
   }
 
-  void Report(const PeerCase& test, size_t t, double bytes, const std::vector<Entrant>& entrants,
+  void Report(const PeerCase& test, size_t t, const std::vector<Entrant>& entrants,
               benchmark::State& state) {
     const bool is_bound_by_memory = test.work == 0;
+    const double bytes = test.bytes > 0 ? test.bytes : Bytes(test.test);
     const double work = (is_bound_by_memory ? bytes : test.work) * 1e-9;
     const double peak = is_bound_by_memory ? peaks_[t].gigabytes : peaks_[t].gflops;
     const char* unit = is_bound_by_memory ? "GB/s" : "GFLOP/s";

@@ -115,7 +115,8 @@ class Way:
         self.result = self.function(self.x, self.options)
 
     def backward(self):
-        self.result = torch.autograd.grad(self.y, self.wanted, self.dy, retain_graph=True)[0]
+        self.result = torch.autograd.grad(self.y, self.wanted, self.dy, retain_graph=True,
+                                          allow_unused=True)[0]
 
 
 class Update:
