@@ -6,6 +6,7 @@
 #include "halite/core/random.h"
 #include "halite/solvers/adam.h"
 #include "halite/solvers/sgd.h"
+#include "tests/bench/pin.h"
 #include "tests/bench/ways.h"
 
 namespace halite::bench {
@@ -55,6 +56,7 @@ SolverValues::SolverValues(const Case& test)
 }
 
 std::vector<Way> HaliteWays(const PeerCase& test) {
+  PinWorkers();
   if (test.family == "update") return SolverWays(test.test);
   const auto bench = std::make_shared<Bench>(test.test, test.pass);
   const Pass pass = test.pass;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tests/bench/loop_arrays.h"
+#include "tests/bench/pin.h"
 #include "tests/bench/ways.h"
 
 namespace halite::bench {
@@ -30,6 +31,7 @@ std::vector<Way> UpdateWays(const Case& test) {
 }  // namespace
 
 std::vector<Way> LoopWays(const PeerCase& test) {
+  PinWorkers();
   if (test.family == "update") return UpdateWays(test.test);
   if (test.test.function != "embed") return {};
   const auto own = std::make_shared<LoopArrays>(Bench(test.test, test.pass));

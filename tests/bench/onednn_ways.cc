@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "tests/bench/pin.h"
 #include "tests/bench/ways.h"
 
 namespace halite::bench {
@@ -393,6 +394,13 @@ std::vector<Way> Concatenate(const Case& test, const Arrays& arrays) {
   return ways;
 }
 
+void SetThreads(int threads) {
+  omp_set_num_threads(threads);
+  if (threads == 1) return;
+#pragma omp parallel
+  PinThread(omp_get_thread_num());
+}
+
 }  // namespace
 
 std::vector<Way> OnednnWays(const PeerCase& peer_case, int threads) {
@@ -412,7 +420,7 @@ std::vector<Way> OnednnWays(const PeerCase& peer_case, int threads) {
       {"div2", A::binary_div}, {"maximum2", A::binary_max}, {"greater", A::binary_gt}};
   static const auto& reduction = *new std::map<std::string, A>{
       {"sum", A::reduction_sum}, {"mean", A::reduction_mean}, {"max", A::reduction_max}};
-  omp_set_num_threads(threads);
+  SetThreads(threads);
   const Case& test = peer_case.test;
   const Pass pass = peer_case.pass;
   const std::string& function = test.function;

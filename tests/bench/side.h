@@ -5,7 +5,9 @@
 // milliseconds on processors that the other's workers need.
 //
 // A side first answers a line with the names of its ways to do the work, then a line to each of:
-//   run WAY TIMES    seconds of one run, on the average of TIMES; more than one are warmed up
+//   run WAY TIMES    seconds of one run, on the average of the fastest of eight batches of TIMES
+//                    runs in all: the others on this machine let one alone; more than one run are
+//                    warmed up
 //   result WAY       how many float32 of the last run's result it put into the shared memory
 // or "error TEXT" instead of an answer.
 #ifndef HALITE_TESTS_BENCH_SIDE_H_
