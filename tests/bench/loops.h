@@ -38,8 +38,8 @@ std::vector<LoopCase> MemoryBoundLoops();  // loops.cc
 std::vector<LoopCase> ContractionLoops();  // contraction_loops.cc: affine and convolution
 
 // parameter_loops.cc: rows of a table, for indices and a table of any shape; and the update of a
-// parameter by "sgd", "momentum" or "adam" with Halite's defaults, where x is the gradient and y the
-// parameter with its states.
+// parameter by "sgd", "momentum" or "adam" with Halite's defaults, where x is the gradient and y
+// the parameter with its states.
 LoopCase EmbedLoops(const Case& test);
 Loop UpdateLoop(const std::string& solver);
 

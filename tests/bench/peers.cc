@@ -12,8 +12,8 @@
 //   --once     each way once, untimed but for that
 //   --torch    a Python that has PyTorch
 //   --seconds  of measurement, for each case, shared by the sides; default 0.6
-//   --isa      sse41, avx2 or avx512: limits Halite, oneDNN and PyTorch; Halite must be built for it
-//              (--//schedules:instruction_sets=zen4,avx2,sse41)
+//   --isa      sse41, avx2 or avx512: limits Halite, oneDNN and PyTorch; Halite must be built for
+//              it (--//schedules:instruction_sets=zen4,avx2,sse41)
 // Ends with status 1 if a case failed.
 #include <benchmark/benchmark.h>
 

@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -91,15 +90,11 @@ void Serve(int channel, float* memory, const std::function<std::vector<Way>()>& 
     if (send(channel, text.data(), text.size(), MSG_NOSIGNAL) < 0) _exit(1);
   };
   std::FILE* questions = fdopen(channel, "r");
-  try {
-    const std::vector<Way> ways = make();
-    say(absl::StrJoin(ways, " ",
-                      [](std::string* out, const Way& way) { absl::StrAppend(out, way.name); }));
-    for (char line[64]; std::fgets(line, sizeof(line), questions) != nullptr;) {
-      say(Answer(line, ways, memory));
-    }
-  } catch (const std::exception& error) {  // oneDNN throws
-    say(absl::StrCat("error ", error.what()));
+  const std::vector<Way> ways = make();
+  say(absl::StrJoin(ways, " ",
+                    [](std::string* out, const Way& way) { absl::StrAppend(out, way.name); }));
+  for (char line[64]; std::fgets(line, sizeof(line), questions) != nullptr;) {
+    say(Answer(line, ways, memory));
   }
 }
 

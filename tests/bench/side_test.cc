@@ -5,7 +5,7 @@
 
 #include <chrono>
 #include <csignal>
-#include <stdexcept>
+#include <memory>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -64,12 +64,6 @@ TEST(SideTest, DeathIsAnError) {
     return {};
   });
   EXPECT_EQ(Text(crashes.Ask("").status()), "crashes: killed: Killed");
-}
-
-TEST(SideTest, ExceptionsAreErrors) {
-  const SharedMemory memory;
-  Side side("throws", memory, []() -> std::vector<Way> { throw std::runtime_error("no way"); });
-  EXPECT_EQ(Text(side.Ask("").status()), "throws: error no way");
 }
 
 TEST(SideTest, SpeaksWithPrograms) {
