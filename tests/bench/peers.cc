@@ -109,6 +109,7 @@ class Runner {
  private:
   absl::Status Run(const PeerCase& test, size_t t, benchmark::State& state) {
     const int threads = settings_.threads[t];
+    const Clock clock = threads == 1 ? Clock::kCpu : Clock::kWall;
     SetNumThreads(threads);  // of the forks
     Side own("Halite", memory_, [&] { return HaliteWays(test); });
     Side onednn("oneDNN", memory_, [&] { return OnednnWays(test, threads); });
@@ -126,12 +127,12 @@ class Runner {
     }
     std::vector<float> expected;
     std::vector<Entrant> entrants;
-    HALITE_RETURN_IF_ERROR(Enter(own, "Halite", expected, entrants));
+    HALITE_RETURN_IF_ERROR(Enter(own, "Halite", clock, expected, entrants));
     for (const auto& [side, ways] : peers) {
-      HALITE_RETURN_IF_ERROR(Enter(*side, ways, expected, entrants));
+      HALITE_RETURN_IF_ERROR(Enter(*side, ways, clock, expected, entrants));
     }
     if (entrants.size() == 1) return absl::NotFoundError("no peer");
-    HALITE_RETURN_IF_ERROR(TimeAll(entrants));
+    HALITE_RETURN_IF_ERROR(TimeAll(clock, entrants));
     for (auto _ : state) Report(test, t, entrants, state);
     return absl::OkStatus();
   }
@@ -146,8 +147,8 @@ class Runner {
 
   // Adds the side's fastest way, and the blocked one, once their results were compared. The first
   // side's are what is expected.
-  absl::Status Enter(Side& side, const std::string& names, std::vector<float>& expected,
-                     std::vector<Entrant>& entrants) {
+  absl::Status Enter(Side& side, const std::string& names, Clock clock,
+                     std::vector<float>& expected, std::vector<Entrant>& entrants) {
     Entrant best;
     const std::vector<std::string> ways = absl::StrSplit(names, ' ', absl::SkipEmpty());
     for (size_t way = 0; way < ways.size(); ++way) {
@@ -158,7 +159,7 @@ class Runner {
       if (ways.size() > 1 || ways[way] != side.name()) {
         entrant.name = absl::StrCat(side.name(), " ", ways[way]);
       }
-      HALITE_ASSIGN_OR_RETURN(const double first, side.Seconds(way, 1));
+      HALITE_ASSIGN_OR_RETURN(const double first, side.Seconds(way, 1, clock));
       HALITE_ASSIGN_OR_RETURN(const auto result, side.Result(way, memory_));
       if (entrants.empty()) {
         expected.assign(result.begin(), result.end());
@@ -167,7 +168,7 @@ class Runner {
       }
       entrant.rough = first;
       if (!settings_.once) {
-        HALITE_ASSIGN_OR_RETURN(entrant.rough, side.Seconds(way, Runs(first)));
+        HALITE_ASSIGN_OR_RETURN(entrant.rough, side.Seconds(way, Runs(first), clock));
       }
       entrant.is_blocked = ways[way] == "blocked";
       if (entrant.is_blocked) {
@@ -187,14 +188,15 @@ class Runner {
   }
 
   // Rounds of all in turn.
-  absl::Status TimeAll(std::vector<Entrant>& entrants) const {
-    using Clock = std::chrono::steady_clock;
-    const auto end = Clock::now() + std::chrono::duration<double>(settings_.seconds);
-    for (int round = 0; settings_.once ? round < 1 : round < 3 || Clock::now() < end; ++round) {
+  absl::Status TimeAll(Clock clock, std::vector<Entrant>& entrants) const {
+    using std::chrono::steady_clock;
+    const auto end = steady_clock::now() + std::chrono::duration<double>(settings_.seconds);
+    for (int round = 0; settings_.once ? round < 1 : round < 3 || steady_clock::now() < end;
+         ++round) {
       for (Entrant& entrant : entrants) {
         HALITE_ASSIGN_OR_RETURN(
             const double seconds,
-            entrant.side->Seconds(entrant.way, settings_.once ? 1 : Runs(entrant.rough)));
+            entrant.side->Seconds(entrant.way, settings_.once ? 1 : Runs(entrant.rough), clock));
         entrant.seconds.push_back(seconds);
         entrant.rough = std::min(entrant.rough, seconds);
       }

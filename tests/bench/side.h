@@ -5,10 +5,10 @@
 // milliseconds on processors that the other's workers need.
 //
 // A side first answers a line with the names of its ways to do the work, then a line to each of:
-//   run WAY TIMES    seconds of one run, on the average of the fastest of eight batches of TIMES
-//                    runs in all: the others on this machine let one alone; more than one run are
-//                    warmed up
-//   result WAY       how many float32 of the last run's result it put into the shared memory
+//   run WAY TIMES CLOCK   seconds of one run by the "wall" or the "cpu" clock, on the average of the
+//                         fastest of eight batches of TIMES runs in all, to leave out what others on
+//                         this machine take; more than one run are warmed up
+//   result WAY            how many float32 of the last run's result it put into the shared memory
 // or "error TEXT" instead of an answer.
 #ifndef HALITE_TESTS_BENCH_SIDE_H_
 #define HALITE_TESTS_BENCH_SIDE_H_
@@ -45,6 +45,10 @@ class SharedMemory {
   float* values_;
 };
 
+// Time that passes, or time of processors that a side uses: the same for one thread, but that
+// others' work does not count.
+enum class Clock { kWall, kCpu };
+
 class Side {
  public:
   // A fork of this process, which makes its ways there. REQUIRES: no other thread runs here.
@@ -62,7 +66,7 @@ class Side {
   // workers included. An error if it says so, has ended or does not answer in two minutes; from the
   // latter two on every call is one.
   absl::StatusOr<std::string> Ask(const std::string& line);
-  absl::StatusOr<double> Seconds(size_t way, int times);
+  absl::StatusOr<double> Seconds(size_t way, int times, Clock clock);
   // In the shared memory, until the next result.
   absl::StatusOr<absl::Span<const float>> Result(size_t way, const SharedMemory& memory);
   bool has_ended() const { return process_ < 0; }
