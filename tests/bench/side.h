@@ -6,7 +6,7 @@
 //
 // A side first answers a line with the names of its ways to do the work, then a line to each of:
 //   run WAY TIMES CLOCK   seconds of one run by the "wall" or the "cpu" clock, on the average of the
-//                         fastest of eight batches of TIMES runs in all, to leave out what others on
+//                         fastest of eight batches, TIMES runs in all, to leave out what others on
 //                         this machine take; more than one run are warmed up
 //   result WAY            how many float32 of the last run's result it put into the shared memory
 // or "error TEXT" instead of an answer.
