@@ -5,7 +5,7 @@
 // milliseconds on processors that the other's workers need.
 //
 // A side first answers a line with the names of its ways to do the work, then a line to each of:
-//   run WAY TIMES CLOCK   seconds of one run by the "wall" or the "cpu" clock, on the average of the
+//   run WAY TIMES CLOCK   seconds of one run by the "wall" or "cpu" clock, on the average of the
 //                         fastest of eight batches, TIMES runs in all, to leave out what others on
 //                         this machine take; more than one run are warmed up
 //   result WAY            how many float32 of the last run's result it put into the shared memory
