@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which of the CPU instruction sets that kernels are built for this process uses. The environment
-// variable HALITE_ISA (sse41, avx2, avx512, zen4) lowers the choice; it is read once, before
-// main().
+// variable HALITE_ISA (sse41, avx2, avx512, zen4) lowers the choice; it is read once, when the
+// choice is first asked for, at the latest by the first kernel.
 #ifndef HALITE_CORE_INSTRUCTION_SET_H_
 #define HALITE_CORE_INSTRUCTION_SET_H_
 

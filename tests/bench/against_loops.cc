@@ -16,7 +16,7 @@
 #include "absl/strings/strip.h"
 #include "halite/core/execution_context.h"
 #include "tests/bench/bench.h"
-#include "tests/bench/loops.h"
+#include "tests/bench/loop_arrays.h"
 
 namespace halite::bench {
 namespace {
@@ -49,13 +49,6 @@ Timing Compare(const std::function<void()>& own, const std::function<void()>& lo
   return *middle;
 }
 
-std::vector<float> Values(const NdArray& array) {
-  NdArray copy = array.Copy().value();
-  if (!copy.Cast(DType::kFloat32).ok()) std::abort();
-  const absl::Span<const float> values = *copy.Read<float>();
-  return {values.begin(), values.end()};
-}
-
 // Ends the program where two results differ by more than rounding: sums of millions of float32.
 void CheckClose(const std::string& name, const std::vector<float>& own,
                 const std::vector<float>& loop) {
@@ -70,49 +63,30 @@ void CheckClose(const std::string& name, const std::vector<float>& own,
 
 class Pair {
  public:
-  explicit Pair(const LoopCase& test) : bench_(test.test) {
-    for (const Variable& input : bench_.inputs()) {
-      arrays_.shapes.push_back(input.shape());
-      x_.push_back(Values(input.data()));
-      dx_.emplace_back(input.need_grad() ? x_.back().size() : 0);
-    }
-    for (const Variable& output : bench_.outputs()) {
-      y_.emplace_back(output.size());
-      dy_.push_back(Values(output.grad()));
-    }
-    arrays_.y_shape = bench_.outputs()[0].shape();
-    for (size_t i = 0; i < x_.size(); ++i) {
-      arrays_.x.push_back(x_[i].data());
-      arrays_.dx.push_back(dx_[i].empty() ? nullptr : dx_[i].data());
-    }
-    for (size_t i = 0; i < y_.size(); ++i) {
-      arrays_.y.push_back(y_[i].data());
-      arrays_.dy.push_back(dy_[i].data());
-    }
-  }
+  explicit Pair(const LoopCase& test) : bench_(test.test), loop_(bench_) {}
 
   void CheckForward(const std::string& name, const Loop& loop) {
-    loop(arrays_);
-    for (size_t i = 0; i < y_.size(); ++i) {
-      CheckClose(name, Values(bench_.outputs()[i].data()), y_[i]);
+    loop(loop_.arrays());
+    for (size_t i = 0; i < bench_.outputs().size(); ++i) {
+      CheckClose(name, Values(bench_.outputs()[i].data()), loop_.y(i));
     }
   }
   void CheckBackward(const std::string& name, const Loop& loop) {
     for (const Variable& input : bench_.inputs()) input.grad().Zero();
     bench_.Backward();
-    loop(arrays_);
-    for (size_t i = 0; i < x_.size(); ++i) {
-      if (arrays_.dx[i]) CheckClose(name, Values(bench_.inputs()[i].grad()), dx_[i]);
+    loop(loop_.arrays());
+    for (size_t i = 0; i < bench_.inputs().size(); ++i) {
+      const Variable& input = bench_.inputs()[i];
+      if (input.need_grad()) CheckClose(name, Values(input.grad()), loop_.dx(i));
     }
   }
 
   Bench& bench() { return bench_; }
-  const Arrays& arrays() const { return arrays_; }
+  const Arrays& arrays() const { return loop_.arrays(); }
 
  private:
   Bench bench_;
-  Arrays arrays_;
-  std::vector<std::vector<float>> x_, dx_, y_, dy_;
+  LoopArrays loop_;
 };
 
 void Print(const std::string& name, const Timing& timing) {

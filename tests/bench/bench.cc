@@ -36,6 +36,20 @@ Variable RandomInput(const InputDef& input, const Shape& shape, int64_t index_bo
   return Variable(data, wanted && input.kind == InputKind::kData && input.differentiable);
 }
 
+// The function on `inputs`: nothing is computed.
+std::vector<Variable> Apply(const FunctionDef& def, const Case& test,
+                            const std::vector<Variable>& inputs) {
+  std::shared_ptr<void> options = def.options.MakeDefaults();
+  for (const auto& [name, value] : test.options) Check(def.options.Set(options.get(), name, value));
+  std::vector<Variable> outputs = ApplyAll(def, inputs, options);
+  for (const Variable& output : outputs) Check(output.status());
+  return outputs;
+}
+
+const InputDef& Input(const FunctionDef& def, size_t i) {
+  return def.inputs[std::min(i, def.inputs.size() - 1)];
+}
+
 }  // namespace
 
 std::string Name(const Case& test) {
@@ -44,25 +58,40 @@ std::string Name(const Case& test) {
   return name;
 }
 
+double Bytes(const Case& test) {
+  const FunctionDef& def = **AllFunctions().Find(test.function);
+  std::vector<Variable> all;
+  for (size_t i = 0; i < test.shapes.size(); ++i) {
+    const bool is_index = Input(def, i).kind == InputKind::kIndex;
+    all.emplace_back(test.shapes[i], false, is_index ? DType::kInt32 : DType::kFloat32);
+  }
+  for (const Variable& output : Apply(def, test, all)) all.push_back(output);
+  double bytes = 0;
+  for (const Variable& variable : all)
+    bytes += sizeof(float) * static_cast<double>(variable.size());
+  return bytes;
+}
+
+std::vector<float> Values(const NdArray& array) {
+  NdArray copy = array.Copy().value();
+  Check(copy.Cast(DType::kFloat32));
+  const absl::Span<const float> values = *copy.Read<float>();
+  return {values.begin(), values.end()};
+}
+
 Bench::Bench(const Case& test, Pass pass) {
   const FunctionDef& def = **AllFunctions().Find(test.function);
   has_gradient_ = def.gradient == Gradient::kDefined;
   RandomGenerator random;
   for (size_t i = 0; i < test.shapes.size(); ++i) {
-    const InputDef& input = def.inputs[std::min(i, def.inputs.size() - 1)];
     const bool wanted = pass != Pass::kForward && Wants(pass, i);
-    inputs_.push_back(RandomInput(input, test.shapes[i], test.index_bound, wanted, random));
-    bytes_ += Size(test.shapes[i]) * sizeof(float);
+    inputs_.push_back(RandomInput(Input(def, i), test.shapes[i], test.index_bound, wanted, random));
   }
-  std::shared_ptr<void> options = def.options.MakeDefaults();
-  for (const auto& [name, value] : test.options) Check(def.options.Set(options.get(), name, value));
-  outputs_ = ApplyAll(def, inputs_, options);
+  outputs_ = Apply(def, test, inputs_);
   for (const Variable& output : outputs_) {
-    Check(output.status());
     std::vector<float> values(output.size());
     random.Uniform(absl::MakeSpan(values), -1, 1);
     Check(output.grad().CopyFrom(NdArray::From(output.shape(), values)));
-    bytes_ += output.size() * sizeof(float);
   }
   Forward();
 }

@@ -14,6 +14,12 @@ namespace halite::bench {
 // "convolution/(64, 1, 28, 28)/(16, 1, 5, 5)/(16)"
 std::string Name(const Case& test);
 
+// Of its inputs and outputs together.
+double Bytes(const Case& test);
+
+// As float32, whatever the type.
+std::vector<float> Values(const NdArray& array);
+
 // What is timed: the outputs, the gradients of all inputs, that of the first (the data), or those
 // of all others (the weights).
 enum class Pass { kForward, kBackward, kBackwardData, kBackwardWeights };
@@ -28,8 +34,6 @@ class Bench {
   // Adds to the gradients of the inputs; those of the outputs are random.
   void Backward();
   bool has_gradient() const { return has_gradient_; }
-  // Of inputs and outputs together.
-  double bytes() const { return static_cast<double>(bytes_); }
 
   const std::vector<Variable>& inputs() const { return inputs_; }
   const std::vector<Variable>& outputs() const { return outputs_; }
@@ -37,7 +41,6 @@ class Bench {
  private:
   std::vector<Variable> inputs_, outputs_;
   bool has_gradient_ = false;
-  int64_t bytes_ = 0;
 };
 
 }  // namespace halite::bench

@@ -475,24 +475,8 @@ void AddMoves(std::vector<LoopCase>& cases) {
            }
          });
        }});
-  constexpr int64_t kTokens = 64 * 128, kWidth = 256, kWords = 10000;
   cases.push_back(
-      {{.function = "embed", .shapes = {{64, 128}, {kWords, kWidth}}, .index_bound = kWords},
-       [](const Arrays& a) {
-         Threads(kTokens, [&a](int64_t begin, int64_t end) {
-           for (int64_t t = begin; t < end; ++t) {
-             std::copy_n(a.x[1] + static_cast<int64_t>(a.x[0][t]) * kWidth, kWidth,
-                         a.y[0] + t * kWidth);
-           }
-         });
-       },
-       [](const Arrays& a) {
-         for (int64_t t = 0; t < kTokens; ++t) {
-           float* dw = a.dx[1] + static_cast<int64_t>(a.x[0][t]) * kWidth;
-           const float* dy = a.dy[0] + t * kWidth;
-           for (int64_t i = 0; i < kWidth; ++i) dw[i] += dy[i];
-         }
-       }});
+      EmbedLoops({.function = "embed", .shapes = {{64, 128}, {10000, 256}}, .index_bound = 10000}));
   cases.push_back({{.function = "one_hot",
                     .shapes = {{8192, 1}},
                     .options = {{"shape", Ints{256}}},

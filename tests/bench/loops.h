@@ -8,6 +8,7 @@
 #define HALITE_TESTS_BENCH_LOOPS_H_
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "tests/bench/cases.h"
@@ -35,6 +36,12 @@ struct LoopCase {
 
 std::vector<LoopCase> MemoryBoundLoops();  // loops.cc
 std::vector<LoopCase> ContractionLoops();  // contraction_loops.cc: affine and convolution
+
+// parameter_loops.cc: rows of a table, for indices and a table of any shape; and the update of a
+// parameter by "sgd", "momentum" or "adam" with Halite's defaults, where x is the gradient and y
+// the parameter with its states.
+LoopCase EmbedLoops(const Case& test);
+Loop UpdateLoop(const std::string& solver);
 
 // f(begin, end) over parts of [0, n), a part for each thread.
 void Threads(int64_t n, const std::function<void(int64_t, int64_t)>& f);

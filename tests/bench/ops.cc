@@ -44,7 +44,7 @@ void RegisterAll() {
                                  [&test](benchmark::State& state) {
                                    Bench bench(test);
                                    for (auto _ : state) bench.Forward();
-                                   Report(state, test, bench.bytes(), 1);
+                                   Report(state, test, Bytes(test), 1);
                                  })
         ->UseRealTime();
     if ((*AllFunctions().Find(test.function))->gradient != Gradient::kDefined) continue;
@@ -52,7 +52,7 @@ void RegisterAll() {
                                  [&test](benchmark::State& state) {
                                    Bench bench(test);
                                    for (auto _ : state) bench.Backward();
-                                   Report(state, test, bench.bytes(), test.flops > 0 ? 2 : 1);
+                                   Report(state, test, Bytes(test), test.flops > 0 ? 2 : 1);
                                  })
         ->UseRealTime();
   }

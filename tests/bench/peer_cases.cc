@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace halite::bench {
@@ -76,38 +77,43 @@ void AddConvolutions(std::vector<PeerCase>& cases) {
     const auto add = [&](auto... numbers) { AddConvolution(cases, Layer::Square(n, numbers...)); };
     // ResNet-50.
     add(3, 224, 64, 7, 2);
+    for (int64_t c = 64, side = 56; c <= 512; c *= 2, side /= 2) {
+      add(c, side, c, 3);
+      add(c, side, 4 * c, 1);
+      add(4 * c, side, c, 1);
+      if (c == 512) break;
+      add(4 * c, side, 2 * c, 1);
+      add(4 * c, side, 8 * c, 1, 2);
+      add(2 * c, side, 2 * c, 3, 2);
+    }
     add(64, 56, 64, 1);
-    add(64, 56, 64, 3);
-    add(64, 56, 256, 1);
-    add(256, 56, 64, 1);
-    add(256, 56, 512, 1, 2);
-    add(128, 56, 128, 3, 2);
-    add(128, 28, 128, 3);
-    add(512, 28, 128, 1);
-    add(128, 28, 512, 1);
-    add(256, 14, 256, 3);
-    add(1024, 14, 256, 1);
-    add(256, 14, 1024, 1);
-    add(512, 7, 512, 3);
-    add(2048, 7, 512, 1);
-    add(512, 7, 2048, 1);
-    // MobileNetV2.
+    // MobileNetV2: wide, depthwise, narrow again.
     add(3, 224, 32, 3, 2);
     add(32, 112, 32, 3, 1, 32);
-    add(96, 112, 96, 3, 2, 96);
-    add(144, 56, 144, 3, 1, 144);
-    add(192, 28, 192, 3, 1, 192);
-    add(576, 14, 576, 3, 2, 576);
-    add(960, 7, 960, 3, 1, 960);
     add(32, 112, 16, 1);
+    add(16, 112, 96, 1);
+    add(96, 112, 96, 3, 2, 96);
     add(24, 56, 144, 1);
+    add(144, 56, 144, 3, 1, 144);
+    add(144, 56, 144, 3, 2, 144);
+    add(192, 28, 192, 3, 1, 192);
     add(192, 28, 32, 1);
+    add(64, 14, 384, 1);
+    add(384, 14, 384, 3, 1, 384);
+    add(576, 14, 576, 3, 2, 576);
     add(576, 14, 96, 1);
+    add(960, 7, 960, 3, 1, 960);
+    add(160, 7, 960, 1);
     add(320, 7, 1280, 1);
     // VGG, and ResNeXt's groups.
-    if (n == 1) add(64, 224, 64, 3);
-    if (n == 1) add(128, 112, 128, 3);
-    add(256, 56, 256, 3);
+    if (n == 1) {
+      add(3, 224, 64, 3);
+      add(64, 224, 64, 3);
+      add(64, 112, 128, 3);
+      add(128, 112, 128, 3);
+    }
+    add(128, 56, 256, 3);
+    add(512, 28, 512, 3);
     add(512, 14, 512, 3);
     add(128, 56, 128, 3, 1, 32);
   }
@@ -131,7 +137,7 @@ void AddMemoryBound(std::vector<PeerCase>& cases) {
   for (const Shape& shape : shapes) {
     const std::string size = ToString(shape);
     for (const char* function :
-         {"relu", "leaky_relu", "abs", "exp", "log", "sigmoid", "tanh", "elu", "swish"}) {
+         {"relu", "leaky_relu", "abs", "exp", "log", "sigmoid", "tanh", "elu", "swish", "gelu"}) {
       AddBoth(cases, "unary", function + size, {function, {shape}});
     }
     for (const char* function : {"add2", "mul2", "div2", "maximum2"}) {
@@ -188,9 +194,58 @@ void AddMemoryBound(std::vector<PeerCase>& cases) {
   cases.push_back({"transpose",
                    "[16,128,4,64]_0213",
                    {"transpose", {{16, 128, 4, 64}}, {{"axes", Ints{0, 2, 1, 3}}}}});
+}
+
+void AddConcatenate(std::vector<PeerCase>& cases, size_t count, const Shape& shape, int64_t axis) {
   cases.push_back({"concatenate",
-                   "2x[16,64,56,56]",
-                   {"concatenate", {{16, 64, 56, 56}, {16, 64, 56, 56}}, {{"axis", int64_t{1}}}}});
+                   absl::StrCat(count, "x", ToString(shape), "_", axis),
+                   {"concatenate", std::vector<Shape>(count, shape), {{"axis", axis}}}});
+}
+
+void AddLayerNormalization(std::vector<PeerCase>& cases, const Shape& shape) {
+  Shape row(shape.size(), 1);
+  row.back() = shape.back();
+  Ints batch_axes;
+  for (size_t d = 0; d + 1 < shape.size(); ++d) batch_axes.push_back(static_cast<int64_t>(d));
+  AddBoth(cases, "layer_normalization", ToString(shape),
+          {"layer_normalization", {shape, row, row}, {{"batch_axis", batch_axes}}});
+}
+
+void AddEmbed(std::vector<PeerCase>& cases, const Shape& indices, int64_t rows, int64_t width) {
+  const std::string name = absl::StrCat(ToString(indices), "_of", rows, "x", width);
+  const Case test{.function = "embed", .shapes = {indices, {rows, width}}, .index_bound = rows};
+  const double picked = 4. * static_cast<double>(Size(indices) * width);
+  const double table = 4. * static_cast<double>(rows * width);
+  // Rows are read and written; the gradient is cleared, then rows of it read and written.
+  cases.push_back({"embed", name + "/forward", test, Pass::kForward, 0, 2 * picked});
+  cases.push_back(
+      {"embed", name + "/backward", test, Pass::kBackwardWeights, 0, table + 3 * picked});
+}
+
+void AddParameters(std::vector<PeerCase>& cases) {
+  for (const Shape& shape : {Shape{16, 64, 56, 56}, Shape{16, 65, 33, 33}}) {
+    AddConcatenate(cases, 2, shape, 1);
+  }
+  AddConcatenate(cases, 4, {16, 128, 28, 28}, 1);
+  AddConcatenate(cases, 2, {64, 128, 256}, 2);
+  AddConcatenate(cases, 3, {4096, 100}, 1);
+  AddConcatenate(cases, 2, {128, 10000}, 0);
+  for (const Shape& shape : {Shape{4096, 768}, Shape{2048, 256}, Shape{16, 128, 256},
+                             Shape{64, 1000}, Shape{1024, 4096}}) {
+    AddLayerNormalization(cases, shape);
+  }
+  AddEmbed(cases, {64, 128}, 10000, 256);
+  AddEmbed(cases, {16, 512}, 30000, 768);
+  AddEmbed(cases, {2048}, 1000, 64);
+  for (const int64_t size : {65536, 2359296, 16777216}) {
+    const double bytes = 4. * static_cast<double>(size);
+    const std::string name = absl::StrCat("[", size, "]");
+    // The gradient is read; the parameter and each state are read and written.
+    cases.push_back({"update", "sgd" + name, {"sgd", {{size}}}, Pass::kForward, 0, 3 * bytes});
+    cases.push_back(
+        {"update", "momentum" + name, {"momentum", {{size}}}, Pass::kForward, 0, 5 * bytes});
+    cases.push_back({"update", "adam" + name, {"adam", {{size}}}, Pass::kForward, 0, 7 * bytes});
+  }
 }
 
 // A line of a tab-separated file, by column.
@@ -202,13 +257,38 @@ int64_t Number(const Row& row, const std::string& column, int64_t otherwise = 0)
   return found != row.end() && absl::SimpleAtoi(found->second, &value) ? value : otherwise;
 }
 
+std::string Json(absl::Span<const int64_t> numbers) {
+  return absl::StrCat("[", absl::StrJoin(numbers, ", "), "]");
+}
+std::string Json(const Ints& numbers) { return Json(absl::MakeConstSpan(numbers)); }
+std::string Json(bool value) { return value ? "true" : "false"; }
+std::string Json(int64_t value) { return absl::StrCat(value); }
+std::string Json(double value) { return absl::StrCat(value); }
+
 }  // namespace
+
+std::string Json(const PeerCase& test, int threads) {
+  constexpr const char* kPasses[] = {"forward", "backward", "backward_data", "backward_weights"};
+  const auto shapes = [](std::string* out, const Shape& shape) {
+    absl::StrAppend(out, Json(absl::MakeConstSpan(shape)));
+  };
+  const auto option = [](std::string* out, const auto& entry) {
+    const auto& [name, value] = entry;
+    absl::StrAppend(out, "\"", name,
+                    "\": ", std::visit([](const auto& known) { return Json(known); }, value));
+  };
+  return absl::StrCat("{\"function\": \"", test.test.function, "\", \"shapes\": [",
+                      absl::StrJoin(test.test.shapes, ", ", shapes), "], \"options\": {",
+                      absl::StrJoin(test.test.options, ", ", option), "}, \"pass\": \"",
+                      kPasses[static_cast<int>(test.pass)], "\", \"threads\": ", threads, "}");
+}
 
 std::vector<PeerCase> PeerCases() {
   std::vector<PeerCase> cases;
   AddMatmuls(cases);
   AddConvolutions(cases);
   AddMemoryBound(cases);
+  AddParameters(cases);
   return cases;
 }
 

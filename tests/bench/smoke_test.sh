@@ -1,5 +1,5 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs each benchmark once: smoke_test.sh PROGRAM FLAG.
-exec "$1" "$2"
+# Runs each benchmark once: smoke_test.sh PROGRAM FLAG...
+exec "$@"

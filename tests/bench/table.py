@@ -3,7 +3,9 @@
 """Tables of the peers benchmark's results: table.py FILE...
 
 Each FILE holds what `peers --json` wrote, one object a line; of several results of one case the
-median ratio counts. Prints Markdown: geometric means by family, and the cases below 0.9.
+median ratio counts. Prints Markdown: the ratios by family, peer and number of threads (geometric
+mean, least, most), with "best", the fastest peer of each case on plain arrays, where a family has
+several; and the cases below 0.8 of the best.
 """
 import collections
 import json
@@ -13,44 +15,73 @@ import sys
 
 
 def read(paths):
-    """(family, peer kind, threads) -> case -> results."""
+    """(family, threads, peer) -> case -> results."""
     groups = collections.defaultdict(lambda: collections.defaultdict(list))
     for path in paths:
         with open(path) as lines:
             for line in lines:
                 result = json.loads(line)
-                kind = "blocked" if result["peer_name"].endswith("blocked") else "plain"
-                key = (result["family"], kind, result["threads"])
-                groups[key][result["case"]].append(result)
+                library, *way = result["peer_name"].split()
+                peer = f"{library} blocked" if way == ["blocked"] else library
+                groups[result["family"], result["threads"], peer][result["case"]].append(result)
     return groups
 
 
+def least_favourable(results):
+    return min(results, key=lambda result: result["ratio"])
+
+
 def median(results):
-    """The result with the median ratio."""
-    ordered = sorted(results, key=lambda result: result["ratio"])
-    return ordered[len(ordered) // 2]
+    return sorted(results, key=lambda result: result["ratio"])[len(results) // 2]
+
+
+def add_best(groups):
+    """The medians of each group, with groups of the peer "best"."""
+    medians = {group: {case: median(results) for case, results in cases.items()}
+               for group, cases in groups.items()}
+    plain = collections.defaultdict(lambda: collections.defaultdict(list))
+    for (family, threads, peer), cases in medians.items():
+        if not peer.endswith("blocked"):
+            for case, result in cases.items():
+                plain[family, threads, "best"][case].append(result)
+    for group, cases in plain.items():
+        medians[group] = {case: least_favourable(results) for case, results in cases.items()}
+    return medians
+
+
+def print_families(medians):
+    peers = collections.Counter((family, threads) for family, threads, peer in medians
+                                if not peer.endswith("blocked"))
+    print("| family | peer | threads | cases | geometric mean | least | most |")
+    print("|---|---|---:|---:|---:|---:|---:|")
+    for (family, threads, peer), cases in sorted(medians.items()):
+        if peer == "best" and peers[family, threads] == 2:
+            continue  # itself and the only one
+        ratios = [result["ratio"] for result in cases.values()]
+        mean = math.exp(statistics.fmean(map(math.log, ratios)))
+        print(f"| {family} | {peer} | {threads} | {len(ratios)} | {mean:.2f} "
+              f"| {min(ratios):.2f} | {max(ratios):.2f} |")
+
+
+def print_losing(medians):
+    print("| ratio | family | case | threads | Halite | peer | unit |")
+    print("|---:|---|---|---:|---:|---:|---|")
+    results = [result for (_, _, peer), cases in medians.items() if peer == "best"
+               for result in cases.values() if result["ratio"] < 0.8]
+    for result in sorted(results, key=lambda result: result["ratio"]):
+        print(f"| {result['ratio']:.2f} | {result['family']} | {result['case']} "
+              f"| {result['threads']} | {result['halite']:.3g} "
+              f"| {result['peer']:.3g} ({result['peer_name']}) | {result['unit']} |")
 
 
 def main(paths):
     if not paths or paths[0].startswith("-"):
         print(__doc__)
         return 0 if paths == ["--help"] else 1
-    slow = []
-    print("| family | peer | threads | cases | geometric mean | least | most |")
-    print("|---|---|---:|---:|---:|---:|---:|")
-    for (family, kind, threads), cases in sorted(read(paths).items()):
-        results = [median(results) for results in cases.values()]
-        ratios = [result["ratio"] for result in results]
-        mean = math.exp(statistics.fmean(math.log(ratio) for ratio in ratios))
-        print(f"| {family} | {kind} | {threads} | {len(ratios)} | {mean:.2f} "
-              f"| {min(ratios):.2f} | {max(ratios):.2f} |")
-        slow += [(result["ratio"], result) for result in results if result["ratio"] < 0.9]
-    print("\n| ratio | family | case | threads | Halite | peer | unit |")
-    print("|---:|---|---|---:|---:|---:|---|")
-    for ratio, result in sorted(slow, key=lambda entry: entry[0]):
-        print(f"| {ratio:.2f} | {result['family']} | {result['case']} | {result['threads']} "
-              f"| {result['halite']:.0f} | {result['peer']:.0f} ({result['peer_name']}) "
-              f"| {result['unit']} |")
+    medians = add_best(read(paths))
+    print_families(medians)
+    print()
+    print_losing(medians)
     return 0
 
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/bench/onednn.h"
-
 #include <omp.h>
 
 #include <algorithm>
@@ -9,6 +7,9 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+
+#include "tests/bench/pin.h"
+#include "tests/bench/ways.h"
 
 namespace halite::bench {
 namespace {
@@ -39,13 +40,6 @@ Desc Plain(const Dims& dims) {
     stride *= dims[d];
   }
   return Desc(dims, kFloat, strides);
-}
-
-std::vector<float> Floats(const NdArray& array) {
-  NdArray copy = array.Copy().value();
-  if (!copy.Cast(DType::kFloat32).ok()) std::abort();
-  const absl::Span<const float> values = *copy.Read<float>();
-  return {values.begin(), values.end()};
 }
 
 // A primitive on plain arrays: arguments by name, conversions where it wants another format.
@@ -108,12 +102,12 @@ class Work {
   std::optional<Memory> output_;
 };
 
-// `work` as one or two peers.
-void Append(std::vector<Peer>& peers, std::shared_ptr<Work> work) {
+// `work` as one or two ways.
+void Append(std::vector<Way>& ways, std::shared_ptr<Work> work) {
   const auto result = [work] { return work->Result(); };
-  peers.push_back(
+  ways.push_back(
       {work->converts() ? "reordered" : "direct", [work] { work->RunWithConversions(); }, result});
-  if (work->converts()) peers.push_back({"blocked", [work] { work->RunAlone(); }, nullptr});
+  if (work->converts()) ways.push_back({"blocked", [work] { work->RunAlone(); }, nullptr});
 }
 
 template <typename T>
@@ -133,17 +127,17 @@ struct Arrays {
   explicit Arrays(const Bench& bench) {
     for (const Variable& input : bench.inputs()) {
       dims.emplace_back(input.shape().begin(), input.shape().end());
-      x.push_back(Floats(input.data()));
+      x.push_back(Values(input.data()));
     }
     const Variable& output = bench.outputs()[0];
     y_dims.assign(output.shape().begin(), output.shape().end());
-    y = Floats(output.data());
-    dy = Floats(output.grad());
+    y = Values(output.data());
+    dy = Values(output.grad());
   }
 };
 
 // c[m, n] = a b, either stored transposed.
-std::vector<Peer> Matmul(const Case& test, const Arrays& arrays) {
+std::vector<Way> Matmul(const Case& test, const Arrays& arrays) {
   struct Operands {
     std::vector<float> a, b, c;
   };
@@ -159,7 +153,7 @@ std::vector<Peer> Matmul(const Case& test, const Arrays& arrays) {
            [=] { return own->c; }}};
 }
 
-std::vector<Peer> Convolution(const Case& test, Pass pass, const Arrays& arrays) {
+std::vector<Way> Convolution(const Case& test, Pass pass, const Arrays& arrays) {
   const Ints pad = Option(test, "pad", Ints{}), stride = Option(test, "stride", Ints{});
   const int64_t group = Option(test, "group", int64_t{1});
   Dims w = arrays.dims[1];
@@ -171,7 +165,7 @@ std::vector<Peer> Convolution(const Case& test, Pass pass, const Arrays& arrays)
   const Dims& y = arrays.y_dims;
   const Desc b = Plain({y[1]});
   const auto direct = dnnl::algorithm::convolution_direct;
-  std::vector<Peer> peers;
+  std::vector<Way> ways;
   for (const bool plain : {true, false}) {
     const auto desc = [&](const Dims& dims) {
       return plain ? Plain(dims) : Desc(dims, kFloat, kAny);
@@ -180,38 +174,38 @@ std::vector<Peer> Convolution(const Case& test, Pass pass, const Arrays& arrays)
         {dnnl::prop_kind::forward_training, direct, desc(x), desc(w), b, desc(y), stride, pad, pad},
         Engine());
     if (pass == Pass::kForward) {
-      Append(peers, std::make_shared<Work>(
-                        dnnl::convolution_forward(forward),
-                        std::vector<Work::Array>{
-                            {DNNL_ARG_SRC, Plain(x), forward.src_desc(), arrays.x[0]},
-                            {DNNL_ARG_WEIGHTS, Plain(w), forward.weights_desc(), arrays.x[1]},
-                            {DNNL_ARG_BIAS, b, b, arrays.x[2]},
-                            {DNNL_ARG_DST, Plain(y), forward.dst_desc(), {}, true}}));
+      Append(ways, std::make_shared<Work>(
+                       dnnl::convolution_forward(forward),
+                       std::vector<Work::Array>{
+                           {DNNL_ARG_SRC, Plain(x), forward.src_desc(), arrays.x[0]},
+                           {DNNL_ARG_WEIGHTS, Plain(w), forward.weights_desc(), arrays.x[1]},
+                           {DNNL_ARG_BIAS, b, b, arrays.x[2]},
+                           {DNNL_ARG_DST, Plain(y), forward.dst_desc(), {}, true}}));
     } else if (pass == Pass::kBackwardData) {
       const dnnl::convolution_backward_data::primitive_desc pd(
           {direct, desc(x), desc(w), desc(y), stride, pad, pad}, Engine(), forward);
-      Append(peers, std::make_shared<Work>(
-                        dnnl::convolution_backward_data(pd),
-                        std::vector<Work::Array>{
-                            {DNNL_ARG_DIFF_DST, Plain(y), pd.diff_dst_desc(), arrays.dy},
-                            {DNNL_ARG_WEIGHTS, Plain(w), pd.weights_desc(), arrays.x[1]},
-                            {DNNL_ARG_DIFF_SRC, Plain(x), pd.diff_src_desc(), {}, true}}));
+      Append(ways, std::make_shared<Work>(
+                       dnnl::convolution_backward_data(pd),
+                       std::vector<Work::Array>{
+                           {DNNL_ARG_DIFF_DST, Plain(y), pd.diff_dst_desc(), arrays.dy},
+                           {DNNL_ARG_WEIGHTS, Plain(w), pd.weights_desc(), arrays.x[1]},
+                           {DNNL_ARG_DIFF_SRC, Plain(x), pd.diff_src_desc(), {}, true}}));
     } else {
       const dnnl::convolution_backward_weights::primitive_desc pd(
           {direct, desc(x), desc(w), b, desc(y), stride, pad, pad}, Engine(), forward);
-      Append(peers, std::make_shared<Work>(
-                        dnnl::convolution_backward_weights(pd),
-                        std::vector<Work::Array>{
-                            {DNNL_ARG_DIFF_DST, Plain(y), pd.diff_dst_desc(), arrays.dy},
-                            {DNNL_ARG_SRC, Plain(x), pd.src_desc(), arrays.x[0]},
-                            {DNNL_ARG_DIFF_WEIGHTS, Plain(w), pd.diff_weights_desc(), {}, true},
-                            {DNNL_ARG_DIFF_BIAS, b, b, {}, true}}));
+      Append(ways, std::make_shared<Work>(
+                       dnnl::convolution_backward_weights(pd),
+                       std::vector<Work::Array>{
+                           {DNNL_ARG_DIFF_DST, Plain(y), pd.diff_dst_desc(), arrays.dy},
+                           {DNNL_ARG_SRC, Plain(x), pd.src_desc(), arrays.x[0]},
+                           {DNNL_ARG_DIFF_WEIGHTS, Plain(w), pd.diff_weights_desc(), {}, true},
+                           {DNNL_ARG_DIFF_BIAS, b, b, {}, true}}));
     }
   }
-  return peers;
+  return ways;
 }
 
-std::vector<Peer> Pooling(const Case& test, Pass pass, const Arrays& arrays) {
+std::vector<Way> Pooling(const Case& test, Pass pass, const Arrays& arrays) {
   const bool is_max = test.function == "max_pooling";
   const Ints kernel = Option(test, "kernel", Ints{});
   const Ints stride = Option(test, "stride", kernel), pad = Option(test, "pad", Ints{0, 0});
@@ -224,109 +218,133 @@ std::vector<Peer> Pooling(const Case& test, Pass pass, const Arrays& arrays) {
                                    {DNNL_ARG_DST, y, y, {}, true}};
   if (is_max)
     list.push_back({DNNL_ARG_WORKSPACE, forward.workspace_desc(), forward.workspace_desc()});
-  std::vector<Peer> peers;
+  std::vector<Way> ways;
   if (pass == Pass::kForward) {
-    Append(peers, std::make_shared<Work>(dnnl::pooling_forward(forward), list));
-    return peers;
+    Append(ways, std::make_shared<Work>(dnnl::pooling_forward(forward), list));
+    return ways;
   }
   const dnnl::pooling_backward::primitive_desc pd({algorithm, x, y, stride, kernel, pad, pad},
                                                   Engine(), forward);
   list = {{DNNL_ARG_DIFF_DST, y, y, arrays.dy}, {DNNL_ARG_DIFF_SRC, x, x, {}, true}};
   // The places of the maxima stay those of zeros, the first of each window: as good for time.
   if (is_max) list.push_back({DNNL_ARG_WORKSPACE, pd.workspace_desc(), pd.workspace_desc()});
-  Append(peers, std::make_shared<Work>(dnnl::pooling_backward(pd), list));
-  if (is_max) peers[0].result = nullptr;
-  return peers;
+  Append(ways, std::make_shared<Work>(dnnl::pooling_backward(pd), list));
+  if (is_max) ways[0].result = nullptr;
+  return ways;
 }
 
-std::vector<Peer> BatchNormalization(Pass pass, const Arrays& arrays) {
-  const int64_t channels = arrays.dims[0][1];
-  const Desc x = Plain(arrays.dims[0]), c = Plain({channels}), both = Plain({2, channels});
+// Mean and variance of groups: x is runs of `run` elements, and run r belongs to group r % groups.
+struct Moments {
+  std::vector<float> mean, variance;
+
+  Moments(const std::vector<float>& x, size_t run, size_t groups) {
+    const double count = static_cast<double>(x.size()) / static_cast<double>(groups);
+    const auto sums = [&](const std::vector<double>& center, int power) {
+      std::vector<double> sum(groups);
+      for (size_t i = 0; i < x.size(); ++i) {
+        const size_t group = i / run % groups;
+        const double d = x[i] - center[group];
+        sum[group] += power == 2 ? d * d : d;
+      }
+      for (double& value : sum) value /= count;
+      return sum;
+    };
+    const std::vector<double> means = sums(std::vector<double>(groups), 1);
+    const std::vector<double> variances = sums(means, 2);
+    mean.assign(means.begin(), means.end());
+    variance.assign(variances.begin(), variances.end());
+  }
+};
+
+// Batch and layer normalization of x, beta and gamma.
+template <typename Forward, typename Backward>
+std::vector<Way> Normalization(Pass pass, const Arrays& arrays, const Moments& moments) {
+  const Desc x = Plain(arrays.dims[0]);
+  const Desc both = Plain({2, static_cast<int64_t>(arrays.x[1].size())});
   const auto flags = dnnl::normalization_flags::use_scale_shift;
   constexpr float kEps = 1e-5f;
   std::vector<float> scale_shift = arrays.x[2];
   scale_shift.insert(scale_shift.end(), arrays.x[1].begin(), arrays.x[1].end());
-  const dnnl::batch_normalization_forward::primitive_desc forward(
+  const typename Forward::primitive_desc forward(
       {dnnl::prop_kind::forward_training, x, kEps, flags}, Engine());
-  std::vector<Peer> peers;
+  const Desc mean = forward.mean_desc(), variance = forward.variance_desc();
+  std::vector<Way> ways;
   if (pass == Pass::kForward) {
-    Append(peers, std::make_shared<Work>(
-                      dnnl::batch_normalization_forward(forward),
-                      std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
-                                               {DNNL_ARG_SCALE_SHIFT, both, both, scale_shift},
-                                               {DNNL_ARG_MEAN, c, c},
-                                               {DNNL_ARG_VARIANCE, c, c},
-                                               {DNNL_ARG_DST, x, x, {}, true}}));
-    return peers;
+    Append(ways, std::make_shared<Work>(
+                     Forward(forward),
+                     std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
+                                              {DNNL_ARG_SCALE_SHIFT, both, both, scale_shift},
+                                              {DNNL_ARG_MEAN, mean, mean},
+                                              {DNNL_ARG_VARIANCE, variance, variance},
+                                              {DNNL_ARG_DST, x, x, {}, true}}));
+    return ways;
   }
-  const dnnl::batch_normalization_backward::primitive_desc pd(
-      {dnnl::prop_kind::backward, x, x, kEps, flags}, Engine(), forward);
-  const std::vector<float> ones(static_cast<size_t>(channels), 1);
-  Append(peers, std::make_shared<Work>(
-                    dnnl::batch_normalization_backward(pd),
-                    std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
-                                             {DNNL_ARG_DIFF_DST, x, x, arrays.dy},
-                                             {DNNL_ARG_SCALE_SHIFT, both, both, scale_shift},
-                                             {DNNL_ARG_MEAN, c, c, ones},
-                                             {DNNL_ARG_VARIANCE, c, c, ones},
-                                             {DNNL_ARG_DIFF_SRC, x, x, {}, true},
-                                             {DNNL_ARG_DIFF_SCALE_SHIFT, both, both, {}, true}}));
-  peers[0].result = nullptr;  // for other statistics
-  return peers;
+  const typename Backward::primitive_desc pd({dnnl::prop_kind::backward, x, x, kEps, flags},
+                                             Engine(), forward);
+  Append(ways, std::make_shared<Work>(Backward(pd),
+                                      std::vector<Work::Array>{
+                                          {DNNL_ARG_SRC, x, x, arrays.x[0]},
+                                          {DNNL_ARG_DIFF_DST, x, x, arrays.dy},
+                                          {DNNL_ARG_SCALE_SHIFT, both, both, scale_shift},
+                                          {DNNL_ARG_MEAN, mean, mean, moments.mean},
+                                          {DNNL_ARG_VARIANCE, variance, variance, moments.variance},
+                                          {DNNL_ARG_DIFF_SRC, x, x, {}, true},
+                                          {DNNL_ARG_DIFF_SCALE_SHIFT, both, both, {}, true}}));
+  return ways;
 }
 
-std::vector<Peer> Softmax(Pass pass, const Arrays& arrays) {
+std::vector<Way> Softmax(Pass pass, const Arrays& arrays) {
   const Desc x = Plain(arrays.dims[0]);
   const dnnl::softmax_forward::primitive_desc forward({dnnl::prop_kind::forward_training, x, 1},
                                                       Engine());
-  std::vector<Peer> peers;
+  std::vector<Way> ways;
   if (pass == Pass::kForward) {
-    Append(peers, std::make_shared<Work>(dnnl::softmax_forward(forward),
-                                         std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
-                                                                  {DNNL_ARG_DST, x, x, {}, true}}));
-    return peers;
+    Append(ways, std::make_shared<Work>(dnnl::softmax_forward(forward),
+                                        std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
+                                                                 {DNNL_ARG_DST, x, x, {}, true}}));
+    return ways;
   }
   const dnnl::softmax_backward::primitive_desc pd({x, x, 1}, Engine(), forward);
-  Append(peers,
+  Append(ways,
          std::make_shared<Work>(dnnl::softmax_backward(pd),
                                 std::vector<Work::Array>{{DNNL_ARG_DST, x, x, arrays.y},
                                                          {DNNL_ARG_DIFF_DST, x, x, arrays.dy},
                                                          {DNNL_ARG_DIFF_SRC, x, x, {}, true}}));
-  return peers;
+  return ways;
 }
 
-std::vector<Peer> Unary(dnnl::algorithm algorithm, float alpha, Pass pass, const Arrays& arrays) {
+std::vector<Way> Unary(dnnl::algorithm algorithm, float alpha, Pass pass, const Arrays& arrays) {
   const Desc x = Plain(arrays.dims[0]);
   const dnnl::eltwise_forward::primitive_desc forward(
       {dnnl::prop_kind::forward_training, algorithm, x, alpha, 0}, Engine());
-  std::vector<Peer> peers;
+  std::vector<Way> ways;
   if (pass == Pass::kForward) {
-    Append(peers, std::make_shared<Work>(dnnl::eltwise_forward(forward),
-                                         std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
-                                                                  {DNNL_ARG_DST, x, x, {}, true}}));
-    return peers;
+    Append(ways, std::make_shared<Work>(dnnl::eltwise_forward(forward),
+                                        std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
+                                                                 {DNNL_ARG_DST, x, x, {}, true}}));
+    return ways;
   }
   const dnnl::eltwise_backward::primitive_desc pd({algorithm, x, x, alpha, 0}, Engine(), forward);
-  Append(peers,
+  Append(ways,
          std::make_shared<Work>(dnnl::eltwise_backward(pd),
                                 std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
                                                          {DNNL_ARG_DIFF_DST, x, x, arrays.dy},
                                                          {DNNL_ARG_DIFF_SRC, x, x, {}, true}}));
-  return peers;
+  return ways;
 }
 
-std::vector<Peer> Binary(dnnl::algorithm algorithm, const Arrays& arrays) {
+std::vector<Way> Binary(dnnl::algorithm algorithm, const Arrays& arrays) {
   const Desc x0 = Plain(arrays.dims[0]), x1 = Plain(arrays.dims[1]), y = Plain(arrays.y_dims);
   const dnnl::binary::primitive_desc pd({algorithm, x0, x1, y}, Engine());
-  std::vector<Peer> peers;
-  Append(peers, std::make_shared<Work>(dnnl::binary(pd), std::vector<Work::Array>{
-                                                             {DNNL_ARG_SRC_0, x0, x0, arrays.x[0]},
-                                                             {DNNL_ARG_SRC_1, x1, x1, arrays.x[1]},
-                                                             {DNNL_ARG_DST, y, y, {}, true}}));
-  return peers;
+  std::vector<Way> ways;
+  Append(ways, std::make_shared<Work>(
+                   dnnl::binary(pd), std::vector<Work::Array>{{DNNL_ARG_SRC_0, x0, x0, arrays.x[0]},
+                                                              {DNNL_ARG_SRC_1, x1, x1, arrays.x[1]},
+                                                              {DNNL_ARG_DST, y, y, {}, true}}));
+  return ways;
 }
 
-std::vector<Peer> Reduction(dnnl::algorithm algorithm, const Case& test, const Arrays& arrays) {
+std::vector<Way> Reduction(dnnl::algorithm algorithm, const Case& test, const Arrays& arrays) {
   Dims to = arrays.dims[0];
   const Ints axes = Option(test, "axes", Ints{});
   for (size_t d = 0; d < to.size(); ++d) {
@@ -334,14 +352,14 @@ std::vector<Peer> Reduction(dnnl::algorithm algorithm, const Case& test, const A
   }
   const Desc x = Plain(arrays.dims[0]), y = Plain(to);
   const dnnl::reduction::primitive_desc pd({algorithm, x, y, 0, 0}, Engine());
-  std::vector<Peer> peers;
-  Append(peers, std::make_shared<Work>(dnnl::reduction(pd),
-                                       std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
-                                                                {DNNL_ARG_DST, y, y, {}, true}}));
-  return peers;
+  std::vector<Way> ways;
+  Append(ways, std::make_shared<Work>(dnnl::reduction(pd),
+                                      std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
+                                                               {DNNL_ARG_DST, y, y, {}, true}}));
+  return ways;
 }
 
-std::vector<Peer> Transpose(const Case& test, const Arrays& arrays) {
+std::vector<Way> Transpose(const Case& test, const Arrays& arrays) {
   const Ints axes = Option(test, "axes", Ints{});
   // The result as an array of x's dimensions with other strides.
   Dims strides(axes.size());
@@ -352,14 +370,14 @@ std::vector<Peer> Transpose(const Case& test, const Arrays& arrays) {
   }
   const Desc x = Plain(arrays.dims[0]), y(arrays.dims[0], kFloat, strides);
   const dnnl::reorder::primitive_desc pd(Engine(), x, Engine(), y);
-  std::vector<Peer> peers;
-  Append(peers, std::make_shared<Work>(dnnl::reorder(pd),
-                                       std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
-                                                                {DNNL_ARG_DST, y, y, {}, true}}));
-  return peers;
+  std::vector<Way> ways;
+  Append(ways, std::make_shared<Work>(dnnl::reorder(pd),
+                                      std::vector<Work::Array>{{DNNL_ARG_SRC, x, x, arrays.x[0]},
+                                                               {DNNL_ARG_DST, y, y, {}, true}}));
+  return ways;
 }
 
-std::vector<Peer> Concatenate(const Case& test, const Arrays& arrays) {
+std::vector<Way> Concatenate(const Case& test, const Arrays& arrays) {
   std::vector<Desc> sources;
   std::vector<Work::Array> list;
   for (size_t i = 0; i < arrays.x.size(); ++i) {
@@ -371,39 +389,59 @@ std::vector<Peer> Concatenate(const Case& test, const Arrays& arrays) {
   list.push_back({DNNL_ARG_DST, y, y, {}, true});
   const dnnl::concat::primitive_desc pd(y, static_cast<int>(Option(test, "axis", int64_t{1})),
                                         sources, Engine());
-  std::vector<Peer> peers;
-  Append(peers, std::make_shared<Work>(dnnl::concat(pd), list));
-  return peers;
+  std::vector<Way> ways;
+  Append(ways, std::make_shared<Work>(dnnl::concat(pd), list));
+  return ways;
+}
+
+void SetThreads(int threads) {
+  omp_set_num_threads(threads);
+  if (threads == 1) return;
+#pragma omp parallel
+  PinThread(omp_get_thread_num());
 }
 
 }  // namespace
 
-std::vector<Peer> OnednnPeers(const Case& test, Pass pass, const Bench& bench) {
+std::vector<Way> OnednnWays(const PeerCase& peer_case, int threads) {
   using A = dnnl::algorithm;
   struct Eltwise {
     A algorithm;
     float alpha = 0;
   };
   static const auto& unary = *new std::map<std::string, Eltwise>{
-      {"abs", {A::eltwise_abs}},       {"elu", {A::eltwise_elu, 1}},
-      {"exp", {A::eltwise_exp}},       {"leaky_relu", {A::eltwise_relu, 0.1f}},
-      {"log", {A::eltwise_log}},       {"relu", {A::eltwise_relu}},
-      {"tanh", {A::eltwise_tanh}},     {"sigmoid", {A::eltwise_logistic}},
-      {"swish", {A::eltwise_swish, 1}}};
+      {"abs", {A::eltwise_abs}},        {"elu", {A::eltwise_elu, 1}},
+      {"exp", {A::eltwise_exp}},        {"leaky_relu", {A::eltwise_relu, 0.1f}},
+      {"log", {A::eltwise_log}},        {"relu", {A::eltwise_relu}},
+      {"tanh", {A::eltwise_tanh}},      {"sigmoid", {A::eltwise_logistic}},
+      {"swish", {A::eltwise_swish, 1}}, {"gelu", {A::eltwise_gelu_erf}}};
   static const auto& binary = *new std::map<std::string, A>{
       {"add2", A::binary_add}, {"sub2", A::binary_sub},     {"mul2", A::binary_mul},
       {"div2", A::binary_div}, {"maximum2", A::binary_max}, {"greater", A::binary_gt}};
   static const auto& reduction = *new std::map<std::string, A>{
       {"sum", A::reduction_sum}, {"mean", A::reduction_mean}, {"max", A::reduction_max}};
-  const Arrays arrays(bench);
+  SetThreads(threads);
+  const Case& test = peer_case.test;
+  const Pass pass = peer_case.pass;
   const std::string& function = test.function;
+  if (peer_case.family == "update" || function == "embed") return {};
+  const Arrays arrays(Bench(test, pass));
   const bool forward = pass == Pass::kForward;
   if (function == "batch_matmul" && forward) return Matmul(test, arrays);
   if (function == "convolution") return Convolution(test, pass, arrays);
   if (function == "max_pooling" || function == "average_pooling") {
     return Pooling(test, pass, arrays);
   }
-  if (function == "batch_normalization") return BatchNormalization(pass, arrays);
+  if (function == "batch_normalization") {
+    const Dims& x = arrays.dims[0];
+    return Normalization<dnnl::batch_normalization_forward, dnnl::batch_normalization_backward>(
+        pass, arrays, {arrays.x[0], static_cast<size_t>(x[2] * x[3]), static_cast<size_t>(x[1])});
+  }
+  if (function == "layer_normalization") {
+    const size_t width = static_cast<size_t>(arrays.dims[0].back());
+    return Normalization<dnnl::layer_normalization_forward, dnnl::layer_normalization_backward>(
+        pass, arrays, {arrays.x[0], width, arrays.x[0].size() / width});
+  }
   if (function == "softmax") return Softmax(pass, arrays);
   if (unary.count(function)) {
     const Eltwise& found = unary.at(function);
@@ -415,7 +453,5 @@ std::vector<Peer> OnednnPeers(const Case& test, Pass pass, const Bench& bench) {
   if (function == "concatenate" && forward) return Concatenate(test, arrays);
   return {};
 }
-
-void SetOnednnThreads(int threads) { omp_set_num_threads(threads); }
 
 }  // namespace halite::bench
