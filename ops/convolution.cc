@@ -72,14 +72,16 @@ struct Sizes {
   bool skips_pixels() const {
     return std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.stride > 1; });
   }
-  // 3 x 3 taps that meet each pixel of large enough images of many channels: tiles of 4 x 4 outputs
-  // take a quarter of the multiplications, and pay for the transformation of the weights.
+  // Kernels of 3 x 3 or 5 x 5 taps that meet every pixel, many channels, and pixels enough to pay
+  // for the transformation of the weights: a third to a half of the multiplications.
   bool suits_winograd() const {
-    const bool fits = axes.size() == 2 && std::all_of(axes.begin(), axes.end(), [](const Axis& a) {
-                        return a.taps == 3 && a.stride == 1 && a.dilation == 1 && a.out >= 4;
-                      });
-    return fits && group == 1 && in_channels >= kWinogradChannels &&
-           out_channels >= kWinogradChannels && batch * pixels() >= kWinogradPixels;
+    if (axes.size() != 2 || group > 1) return false;
+    const int64_t taps = axes[0].taps;
+    return (taps == 3 || taps == 5) && in_channels >= kWinogradChannels &&
+           out_channels >= kWinogradChannels && batch * pixels() >= kWinogradPixels &&
+           std::all_of(axes.begin(), axes.end(), [&](const Axis& axis) {
+             return axis.taps == taps && axis.stride == 1 && axis.dilation == 1;
+           });
   }
   int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
 };
@@ -158,6 +160,14 @@ struct Operands {
     const int64_t in_channels = sizes.in_channels / sizes.group;
     return w.View(
         {sizes.of(0).taps, sizes.of(1).taps, sizes.of(2).taps, in_channels, sizes.out_channels});
+  }
+
+  // The Winograd kernel `name` if it is for these sizes and there is one, else "".
+  std::string Winograd(const Lowering& l, const std::string& name) const {
+    if (!sizes.suits_winograd()) return "";
+    const int64_t taps = sizes.of(0).taps;
+    const std::string kernel = absl::StrCat("winograd_", name, "_", taps, "x", taps);
+    return l.Offers(kernel) ? kernel : "";
   }
 
   Sizes sizes;
@@ -302,13 +312,13 @@ void ConvolutionForward(Lowering& l) {
     l.Call("depthwise_convolution", std::move(arguments));
     return;
   }
-  if (op.sizes.suits_winograd() && l.Offers("winograd_convolution")) {
-    l.Call("winograd_convolution", {{"x", x},
-                                    {"w", w},
-                                    {"b", b},
-                                    {"pad_x", op.sizes.of(0).pad},
-                                    {"pad_y", op.sizes.of(1).pad},
-                                    {"y", y}});
+  if (const std::string kernel = op.Winograd(l, "convolution"); !kernel.empty()) {
+    l.Call(kernel, {{"x", x},
+                    {"w", w},
+                    {"b", b},
+                    {"pad_x", op.sizes.of(0).pad},
+                    {"pad_y", op.sizes.of(1).pad},
+                    {"y", y}});
     return;
   }
   for (int64_t g = 0; g < op.sizes.group; ++g) {
@@ -355,12 +365,12 @@ std::vector<Phase> Phases(const Axis& axis) {
 
 void InputGradient(Lowering& l, const Operands& op) {
   const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
-  if (op.sizes.suits_winograd() && l.Offers("winograd_convolution_dx")) {
-    l.Call("winograd_convolution_dx", {{"dy", dy},
-                                       {"w", w},
-                                       {"pad_x", op.sizes.of(0).pad},
-                                       {"pad_y", op.sizes.of(1).pad},
-                                       {"dx", dx}});
+  if (const std::string kernel = op.Winograd(l, "convolution_dx"); !kernel.empty()) {
+    l.Call(kernel, {{"dy", dy},
+                    {"w", w},
+                    {"pad_x", op.sizes.of(0).pad},
+                    {"pad_y", op.sizes.of(1).pad},
+                    {"dx", dx}});
     return;
   }
   const std::vector<Phase> phases[] = {Phases(op.sizes.of(0)), Phases(op.sizes.of(1)),
@@ -412,12 +422,12 @@ void WeightsGradient(Lowering& l, const Operands& op) {
     l.Call("depthwise_convolution_dw", std::move(arguments));
     return;
   }
-  if (op.sizes.suits_winograd() && l.Offers("winograd_convolution_dw")) {
-    l.Call("winograd_convolution_dw", {{"x", x},
-                                       {"dy", dy},
-                                       {"pad_x", op.sizes.of(0).pad},
-                                       {"pad_y", op.sizes.of(1).pad},
-                                       {"dw", op.Weights(l.dx(1))}});
+  if (const std::string kernel = op.Winograd(l, "convolution_dw"); !kernel.empty()) {
+    l.Call(kernel, {{"x", x},
+                    {"dy", dy},
+                    {"pad_x", op.sizes.of(0).pad},
+                    {"pad_y", op.sizes.of(1).pad},
+                    {"dw", op.Weights(l.dx(1))}});
     return;
   }
   const int64_t groups = op.sizes.group;
@@ -466,11 +476,23 @@ const FunctionDef& ConvolutionFunction() {
     def->infer = InferConvolution;
     def->forward = ConvolutionForward;
     def->backward = ConvolutionBackward;
-    def->kernels = {"convolution", "depthwise_convolution", "winograd_convolution", "copy",
+    def->kernels = {"convolution",
+                    "depthwise_convolution",
+                    "winograd_convolution_3x3",
+                    "winograd_convolution_5x5",
+                    "copy",
                     "matmul_nn"};
-    def->gradient_kernels = {
-        "winograd_convolution_dx",  "convolution_dx", "convolution_dw", "depthwise_convolution_dx",
-        "depthwise_convolution_dw", "matmul_tn",      "matmul_nt",      "sum"};
+    def->gradient_kernels = {"convolution_dx",
+                             "convolution_dw",
+                             "depthwise_convolution_dx",
+                             "depthwise_convolution_dw",
+                             "winograd_convolution_dx_3x3",
+                             "winograd_convolution_dx_5x5",
+                             "winograd_convolution_dw_3x3",
+                             "winograd_convolution_dw_5x5",
+                             "matmul_tn",
+                             "matmul_nt",
+                             "sum"};
     return def;
   }();
   return function;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Schedules and kernels of Winograd's convolution, for a CPU alone: winograd_convolution and
-// winograd_convolution_dx have the arguments of convolution and convolution_dx, 3 x 3 x 1 taps,
+// Schedules and kernels of Winograd's convolution of 3 x 3 or 5 x 5 taps (parameter `taps`), for a
+// CPU alone: x, w, b -> y; dy, w -> dx; x, dy -> dw as in convolution.cc, with one slice (z), and
 // strides and dilations of 1.
 //
 // Channels stand in the lanes from the first stage to the last: a task stages its padded input as
@@ -32,12 +32,13 @@ Expr EvenShare(const Expr& count, const Expr& most) {
 }
 
 // Some 400 KB of transformed input for a task, and 16 to 64 tiles. `extent`: of the result.
-WinogradShape ShapeFor(const std::vector<Expr>& extent, const Expr& in_channels,
-                       const Halide::Type& type, const Target& target, const Tuning& tuning) {
+WinogradShape ShapeFor(const Winograd& form, const std::vector<Expr>& extent,
+                       const Expr& in_channels, const Halide::Type& type, const Target& target,
+                       const Tuning& tuning) {
   WinogradShape shape;
   shape.lanes = target.natural_vector_size(type);
   shape.tiles = target.has_feature(Target::AVX512_Skylake) ? 16 : 8;
-  const Expr across = CeilDiv(extent[0], kWinogradTile), down = CeilDiv(extent[1], kWinogradTile);
+  const Expr across = CeilDiv(extent[0], form.tile()), down = CeilDiv(extent[1], form.tile());
   const Expr most = Halide::clamp(tuning("points", 3072) / Halide::max(in_channels, 1), 48, 64);
   shape.rows = EvenShare(down, most / Halide::max(across, 1));
   shape.images = EvenShare(extent[4], most / Halide::max(across * down, 1));
@@ -144,7 +145,7 @@ void ScheduleProducts(WinogradConvolution& op, const WinogradShape& shape) {
       .never_partition_all();
 }
 
-void ScheduleOutput(WinogradConvolution& op, const WinogradShape& shape,
+void ScheduleOutput(WinogradConvolution& op, int tile, const WinogradShape& shape,
                     const std::vector<Expr>& specializations) {
   using Op = WinogradConvolution;
   op.result.update()
@@ -155,16 +156,16 @@ void ScheduleOutput(WinogradConvolution& op, const WinogradShape& shape,
   const auto place = [&](Func& f, const LoopLevel& where) -> Func& {
     return f.compute_at(where)
         .store_in(MemoryType::Stack)
-        .bound_extent(op.pair, 1)
+        .bound_extent(op.run, 1)
         .bound_extent(op.tile_row, 1)
         .bound_extent(op.i, 1)
         .bound_extent(op.block, 1)
         .bound_extent(op.task, 1);
   };
-  place(op.outputs, {op.result, op.r[Op::kPair]})
+  place(op.outputs, {op.result, op.r[Op::kRunOfTiles]})
       .bound(op.v, 0, shape.lanes)
-      .bound(op.j, 0, kWinogradTile * kWinogradTile)
-      .bound(op.s, 0, 2)
+      .bound(op.j, 0, tile * tile)
+      .bound(op.s, 0, Op::kRun / tile)
       .reorder_storage(op.v, op.j, op.s)
       .reorder(op.j, op.v, op.s)
       .vectorize(op.v)
@@ -172,7 +173,7 @@ void ScheduleOutput(WinogradConvolution& op, const WinogradShape& shape,
       .never_partition_all();
   place(op.half, {op.outputs, op.s})
       .bound(op.v, 0, shape.lanes)
-      .bound(op.j, 0, kWinogradTile * kWinogradWindow)
+      .bound(op.j, 0, tile * kWinogradWindow)
       .bound_extent(op.s, 1)
       .reorder(op.j, op.v)
       .vectorize(op.v)
@@ -187,8 +188,8 @@ void ScheduleOutput(WinogradConvolution& op, const WinogradShape& shape,
   for (const Expr& condition : specializations) op.result.update().specialize(condition);
 }
 
-void ScheduleCpu(WinogradConvolution& op, const ConvolutionOperands& in, const WinogradShape& shape,
-                 const std::vector<Expr>& specializations) {
+void ScheduleCpu(WinogradConvolution& op, const Winograd& form, const ConvolutionOperands& in,
+                 const WinogradShape& shape, const std::vector<Expr>& specializations) {
   op.weights.compute_root()
       .bound(op.v, 0, shape.lanes)
       .bound(op.e, 0, kWinogradPoints)
@@ -206,19 +207,19 @@ void ScheduleCpu(WinogradConvolution& op, const ConvolutionOperands& in, const W
       .vectorize(op.input->v)
       .never_partition_all();
   ScheduleProducts(op, shape);
-  ScheduleOutput(op, shape, specializations);
+  ScheduleOutput(op, form.tile(), shape, specializations);
 }
 
 // Blocks of at most 128 x 128 channels, whose sums (2.4 MB) stay in the caches.
-WinogradWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Target& target,
-                              const Tuning& tuning) {
+WinogradWeightsShape ShapeFor(const Winograd& form, const ConvolutionWeightsOperands& in,
+                              const Target& target, const Tuning& tuning) {
   WinogradWeightsShape shape;
   const int lanes = shape.lanes = target.natural_vector_size(in.type);
   const int most = tuning("channels", 128) / lanes;
   const Expr planes = CeilDiv(in.in_channels, lanes), blocks = CeilDiv(in.out_channels, lanes);
   shape.planes = EvenShare(planes, most);
   shape.blocks = EvenShare(blocks, most);
-  const Expr across = CeilDiv(in.out[0], kWinogradTile), down = CeilDiv(in.out[1], kWinogradTile);
+  const Expr across = CeilDiv(in.out[0], form.tile()), down = CeilDiv(in.out[1], form.tile());
   const int tiles = tuning("tiles", 48);
   shape.rows = EvenShare(down, tiles / Halide::max(across, 1));
   shape.images = EvenShare(in.batch, tiles / Halide::max(across * down, 1));
@@ -229,8 +230,8 @@ WinogradWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Target
 }
 
 // Register tiles of a vector of output channels x the channels of a plane.
-void ScheduleCpu(WinogradConvolutionWeights& op, const ConvolutionWeightsOperands& in,
-                 const WinogradWeightsShape& shape) {
+void ScheduleCpu(WinogradConvolutionWeights& op, const Winograd& form,
+                 const ConvolutionWeightsOperands& in, const WinogradWeightsShape& shape) {
   const int lanes = shape.lanes;
   op.partial.compute_root()
       .bound(op.v, 0, lanes)
@@ -276,7 +277,7 @@ void ScheduleCpu(WinogradConvolutionWeights& op, const ConvolutionWeightsOperand
       .never_partition_all();
   op.taps.compute_at(op.result, group)
       .bound(op.v, 0, lanes)
-      .bound(op.j, 0, 9)
+      .bound(op.j, 0, form.taps * form.taps)
       .reorder(op.j, op.v, op.ci)
       .vectorize(op.v)
       .unroll(op.j)
@@ -289,7 +290,7 @@ void ScheduleCpu(WinogradConvolutionWeights& op, const ConvolutionWeightsOperand
         .bound_extent(op.block, 1)
         .vectorize(op.v);
   }
-  op.half.bound(op.j, 0, 3 * kWinogradWindow).reorder(op.j, op.v).unroll(op.j);
+  op.half.bound(op.j, 0, form.taps * kWinogradWindow).reorder(op.j, op.v).unroll(op.j);
   op.added.bound(op.e, 0, kWinogradPoints)
       .update()
       .reorder({op.v, op.e, op.slices.x})
@@ -300,6 +301,7 @@ void ScheduleCpu(WinogradConvolutionWeights& op, const ConvolutionWeightsOperand
 
 class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> {
  public:
+  Halide::GeneratorParam<int> taps{"taps", 3};
   Input<Buffer> x{"x", 5}, w{"w", 5}, b{"b", 1};
   Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
   Output<Buffer> y{"y", 5};
@@ -312,18 +314,19 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
   }
 
   void generate() {
+    const Winograd form{taps};
     ZeroMin(x, 5);
     ZeroMin(w, 5);
     ZeroMin(b, 1);
     ConvolutionOperands in{x, w, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
-    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), 3},
-                {1, pad_y, 1, x.dim(1).extent(), 3},
+    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), form.taps},
+                {1, pad_y, 1, x.dim(1).extent(), form.taps},
                 {1, 0, 1, 1, 1}}};
     WinogradShape shape;
-    WinogradConvolution op(in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(extent, in.in_channels, dtype, get_target(), Tuning(tuning));
+    WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
+      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Tuning(tuning));
     });
-    ScheduleCpu(op, in, shape, {});
+    ScheduleCpu(op, form, in, shape, {});
     y = op.result;
     ZeroMin(y, 5);
   }
@@ -331,6 +334,7 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
 
 class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKernel> {
  public:
+  Halide::GeneratorParam<int> taps{"taps", 3};
   Input<Buffer> dy{"dy", 5}, w{"w", 5};
   Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
   Input<bool> accumulate_dx{"accumulate_dx"};
@@ -343,19 +347,20 @@ class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKern
   }
 
   void generate() {
+    const Winograd form{taps};
     ZeroMin(dy, 5);
     ZeroMin(w, 5);
     ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
                            dtype, accumulate_dx};
-    in.axes = {{{1, 2 - pad_x, 1, dy.dim(0).extent(), 3},
-                {1, 2 - pad_y, 1, dy.dim(1).extent(), 3},
+    in.axes = {{{1, form.taps - 1 - pad_x, 1, dy.dim(0).extent(), form.taps},
+                {1, form.taps - 1 - pad_y, 1, dy.dim(1).extent(), form.taps},
                 {1, 0, 1, 1, 1}}};
     in.w = FlippedWeights(w, in.axes);
     WinogradShape shape;
-    WinogradConvolution op(in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(extent, in.in_channels, dtype, get_target(), Tuning(tuning));
+    WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
+      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Tuning(tuning));
     });
-    ScheduleCpu(op, in, shape, {!accumulate_dx});
+    ScheduleCpu(op, form, in, shape, {!accumulate_dx});
     dx = op.result;
     ZeroMin(dx, 5);
   }
@@ -363,6 +368,7 @@ class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKern
 
 class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKernel> {
  public:
+  Halide::GeneratorParam<int> taps{"taps", 3};
   Input<Buffer> x{"x", 5}, dy{"dy", 5};
   Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
   Input<bool> accumulate_dw{"accumulate_dw"};
@@ -375,18 +381,19 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
   }
 
   void generate() {
+    const Winograd form{taps};
     ZeroMin(x, 5);
     ZeroMin(dy, 5);
     ConvolutionWeightsOperands in{
         x,     dy,           {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(),
         dtype, accumulate_dw};
-    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), 3},
-                {1, pad_y, 1, x.dim(1).extent(), 3},
+    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), form.taps},
+                {1, pad_y, 1, x.dim(1).extent(), form.taps},
                 {1, 0, 1, 1, 1}}};
     for (int d = 0; d < 3; ++d) in.out[d] = dy.dim(d).extent();
-    const WinogradWeightsShape shape = ShapeFor(in, get_target(), Tuning(tuning));
-    WinogradConvolutionWeights op(in, shape);
-    ScheduleCpu(op, in, shape);
+    const WinogradWeightsShape shape = ShapeFor(form, in, get_target(), Tuning(tuning));
+    WinogradConvolutionWeights op(form, in, shape);
+    ScheduleCpu(op, form, in, shape);
     dw = op.result;
     ZeroMin(dw, 5);
   }

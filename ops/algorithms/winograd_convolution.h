@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Convolution of 3 x 3 taps, stride 1 and dilation 1 by F(4 x 4, 3 x 3) of A. Lavin and S. Gray,
-// "Fast algorithms for convolutional neural networks" (2015):
+// Convolution of 3 x 3 or 5 x 5 taps with stride and dilation 1 by F(4 x 4, 3 x 3) or
+// F(2 x 2, 5 x 5) of A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks"
+// (2015):
 //   y = A' [sum_ci (G w G') * (B' x B)] A
-// for each tile of 4 x 4 outputs, from 6 x 6 inputs; * multiplies element by element: 36 products
-// where the sum of nine taps takes 144. The adjoint is the gradient to the weights:
+// for each tile of 4 x 4 or 2 x 2 outputs, from 6 x 6 inputs; * multiplies element by element: 36
+// products where the direct sum takes 144 or 100. The adjoint is the gradient to the weights:
 //   dw = G' [sum_tiles (A dy A') * (B' x B)] G
-// The rounding error in float32 is some ten times larger than that of the direct sum (about 4e-6 of
+// The rounding error in float32 is some ten times larger than that of the direct sum (up to 1e-5 of
 // the largest output), and a NaN or an infinity of the input makes all outputs of its tiles NaN.
 #ifndef HALITE_OPS_ALGORITHMS_WINOGRAD_CONVOLUTION_H_
 #define HALITE_OPS_ALGORITHMS_WINOGRAD_CONVOLUTION_H_
 
 #include <array>
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -21,20 +23,46 @@
 
 namespace halite {
 
-// B', G and A' for the points 0, 1, -1, 2, -2 and infinity.
+constexpr int kWinogradWindow = 6, kWinogradPoints = kWinogradWindow * kWinogradWindow;
+
 using WinogradMatrix = std::vector<std::vector<double>>;
 
-inline const WinogradMatrix kWinogradInput = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
-                                              {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
-                                              {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-inline const WinogradMatrix kWinogradWeights = {{1. / 4, 0, 0},
-                                                {-1. / 6, -1. / 6, -1. / 6},
-                                                {-1. / 6, 1. / 6, -1. / 6},
-                                                {1. / 24, 1. / 12, 1. / 6},
-                                                {1. / 24, -1. / 12, 1. / 6},
-                                                {0, 0, 1}};
-inline const WinogradMatrix kWinogradOutput = {
-    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+// The matrices for `taps` taps an axis, by the points 0, 1, -1, 2, -2 and infinity.
+struct Winograd {
+  int taps;
+
+  int tile() const { return kWinogradWindow + 1 - taps; }  // outputs
+
+  // B'
+  static const WinogradMatrix& Input() {
+    static const auto& matrix =
+        *new WinogradMatrix{{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+                            {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+    return matrix;
+  }
+  // G: 1, p, p^2, ... divided by the product of the distances of p to the other points.
+  WinogradMatrix Weights() const {
+    const double product[] = {4, -6, -6, 24, 24};
+    WinogradMatrix matrix(kWinogradWindow, std::vector<double>(taps));
+    for (size_t i = 0; i < kPoints.size(); ++i) {
+      for (int k = 0; k < taps; ++k) matrix[i][k] = std::pow(kPoints[i], k) / product[i];
+    }
+    matrix.back().back() = 1;
+    return matrix;
+  }
+  // A'
+  WinogradMatrix Output() const {
+    WinogradMatrix matrix(tile(), std::vector<double>(kWinogradWindow));
+    for (int k = 0; k < tile(); ++k) {
+      for (size_t i = 0; i < kPoints.size(); ++i) matrix[k][i] = std::pow(kPoints[i], k);
+    }
+    matrix.back().back() = 1;
+    return matrix;
+  }
+
+ private:
+  static constexpr std::array<double, 5> kPoints = {0, 1, -1, 2, -2};
+};
 
 // sum_k row[k] * values[k], without the products by 0 and by 1.
 inline Halide::Expr Combine(const std::vector<double>& row,
@@ -60,9 +88,6 @@ inline WinogradMatrix Transposed(const WinogradMatrix& m) {
   return result;
 }
 
-constexpr int kWinogradTile = 4, kWinogradWindow = 6;
-constexpr int kWinogradPoints = kWinogradWindow * kWinogradWindow;
-
 // m applied to what `at` gives for 0, 1, ...: one Expr for each row of m.
 template <typename At>
 std::vector<Halide::Expr> Transformed(const WinogradMatrix& m, const At& at) {
@@ -82,15 +107,15 @@ struct WinogradTiles {
   }
 };
 
-// m X m' of every tile X of an array, m.front().size() pixels wide, which begin 4 pixels apart: its
-// 36 points side by side, each `lanes` channels, in planes of so many.
+// m X m' of every tile X of an array, m.front().size() pixels wide; tiles begin `step` pixels
+// apart. Its 36 points side by side, each `lanes` channels, in planes of so many.
 struct WinogradPoints {
   Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, row{"row"}, x{"x"}, y{"y"}, i{"i"};
   ChannelPlanes planes;
   Halide::Func columns{"columns"}, points{"points"};
   Halide::RDom tiles;  // x, y, image
 
-  WinogradPoints(const WinogradMatrix& m, PaddedWindow window, const WinogradTiles& shape,
+  WinogradPoints(const WinogradMatrix& m, int step, PaddedWindow window, const WinogradTiles& shape,
                  int lanes, const Halide::Type& type, const std::vector<Halide::Var>& place)
       : planes(std::move(window), lanes, place),
         tiles(0, shape.across, 0, shape.rows, 0, shape.images, "tiles") {
@@ -103,12 +128,12 @@ struct WinogradPoints {
     column.insert(column.end(), place.begin(), place.end());
     point.insert(point.end(), place.begin(), place.end());
     columns(column) = mux(row, Transformed(m, [&](int k) {
-                            return planes.pixels(of({v, x, y * kWinogradTile + k, i, plane}));
+                            return planes.pixels(of({v, x, y * step + k, i, plane}));
                           }));
     std::vector<Expr> values;
     for (int a = 0; a < kWinogradWindow; ++a) {
       for (const Expr& value : Transformed(m, [&](int k) {
-             const Expr at = tiles.x * kWinogradTile + k;
+             const Expr at = tiles.x * step + k;
              return columns(of({v, a, at, tiles.y, tiles.z, plane}));
            })) {
         values.push_back(value);
@@ -127,18 +152,18 @@ struct WinogradShape {
 };
 
 struct WinogradConvolution {
-  static constexpr int kRun = 8;  // pixels that are stored at once, those of two tiles
+  static constexpr int kRun = 8;  // pixels that are stored at once, those of some tiles
 
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
   // Lane v of a plane of channels; point e of 36 (row * 6 + column); tile t of a task; plane of
   // input channels, block of output channels.
   Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, block{"block"}, task{"task"}, ci{"ci"};
-  Halide::Var p{"p"}, group{"group"};                            // of the sums of a register tile
-  Halide::Var j{"j"}, s{"s"}, row{"row"}, i{"i"}, pair{"pair"};  // of two tiles side by side
+  Halide::Var p{"p"}, group{"group"};                          // of the sums of a register tile
+  Halide::Var j{"j"}, s{"s"}, row{"row"}, i{"i"}, run{"run"};  // of a run of tiles
   Halide::Var tile_row{"tile_row"};
   Halide::RDom tail;   // tiles past the last one
   Halide::RDom terms;  // lane, plane
-  enum Loop { kPixel, kLane, kRow, kPair, kTileRow, kImage, kBlock, kTask };
+  enum Loop { kPixel, kLane, kRow, kRunOfTiles, kTileRow, kImage, kBlock, kTask };
   Halide::RDom r;
   std::optional<WinogradPoints> input;
   Halide::Func weights{"weights"}, bias{"bias"};
@@ -148,13 +173,14 @@ struct WinogradConvolution {
 
   // The shape may depend on the extents of the result.
   WinogradConvolution(
-      const ConvolutionOperands& in,
-      const std::function<WinogradShape(const std::vector<Halide::Expr>& extent)>& shape_for) {
+      const Winograd& form, const ConvolutionOperands& in,
+      const std::function<WinogradShape(const std::vector<Halide::Expr>& extent)>& shape_for)
+      : form_(form), tile_(form.tile()) {
     result(x, y, z, c, n) = Halide::undef(in.type);
     for (int d = 0; d < 5; ++d) extent_.push_back(result.output_buffer().dim(d).extent());
     const WinogradShape shape = shape_for(extent_);
-    across_ = (extent_[0] + kWinogradTile - 1) / kWinogradTile;
-    groups_ = ((extent_[1] + kWinogradTile - 1) / kWinogradTile + shape.rows - 1) / shape.rows;
+    across_ = (extent_[0] + tile_ - 1) / tile_;
+    groups_ = ((extent_[1] + tile_ - 1) / tile_ + shape.rows - 1) / shape.rows;
     tiles_ = {across_, shape.rows, shape.images};
     TransformWeights(in, shape);
     TransformInput(in, shape);
@@ -164,6 +190,8 @@ struct WinogradConvolution {
   }
 
  private:
+  const Winograd form_;
+  const int tile_;
   std::vector<Halide::Expr> extent_;  // of the result
   Halide::Expr across_, groups_;      // tiles in a row, groups of rows
   WinogradTiles tiles_;               // of a task
@@ -184,14 +212,14 @@ struct WinogradConvolution {
     using namespace Halide;
     const Expr co = min(block * shape.lanes + v, in.out_channels - 1);
     const Expr from = min(ci, in.in_channels - 1);
-    std::array<std::vector<Expr>, 3> column;
-    for (int kx = 0; kx < 3; ++kx) {
-      column[kx] = Transformed(kWinogradWeights, [&](int ky) { return in.w(kx, ky, 0, from, co); });
+    const WinogradMatrix matrix = form_.Weights();
+    std::vector<std::vector<Expr>> column(form_.taps);
+    for (int kx = 0; kx < form_.taps; ++kx) {
+      column[kx] = Transformed(matrix, [&](int ky) { return in.w(kx, ky, 0, from, co); });
     }
     std::vector<Expr> values;
     for (int a = 0; a < kWinogradWindow; ++a) {
-      for (const Expr& value :
-           Transformed(kWinogradWeights, [&](int kx) { return column[kx][a]; })) {
+      for (const Expr& value : Transformed(matrix, [&](int kx) { return column[kx][a]; })) {
         values.push_back(select(ci < in.in_channels, value, cast(in.type, 0)));
       }
     }
@@ -202,10 +230,9 @@ struct WinogradConvolution {
   void TransformInput(const ConvolutionOperands& in, const WinogradShape& shape) {
     using namespace Halide;
     input.emplace(
-        kWinogradInput,
-        PaddedWindow(
-            in.x, in.axes, in.in_channels, extent_[4], in.type,
-            {{task}, FirstRow(task, shape) * kWinogradTile, 0, 0, FirstImage(task, shape)}),
+        Winograd::Input(), tile_,
+        PaddedWindow(in.x, in.axes, in.in_channels, extent_[4], in.type,
+                     {{task}, FirstRow(task, shape) * tile_, 0, 0, FirstImage(task, shape)}),
         tiles_, shape.lanes, in.type, std::vector<Var>{task});
     tail = RDom(0, shape.tiles, "tail");
     const Expr count = tiles_.Count();
@@ -223,35 +250,34 @@ struct WinogradConvolution {
     products(v, e, t, block, task) = sum(v, t % shape.tiles, t / shape.tiles, e, block, task);
   }
 
-  // Of two tiles side by side: s counts them, j their 4 x 4 outputs.
+  // Of the tiles of a run: s counts them, j their outputs.
   void TransformOutput(const ConvolutionOperands& in, const WinogradShape& shape) {
     using namespace Halide;
-    const Expr tile = tiles_.At(min(pair * 2 + s, across_ - 1), tile_row, i);
+    const Expr tile = tiles_.At(min(run * (kRun / tile_) + s, across_ - 1), tile_row, i);
+    const WinogradMatrix matrix = form_.Output();
     std::array<std::vector<Expr>, kWinogradWindow> column;
     for (int b = 0; b < kWinogradWindow; ++b) {
-      column[b] = Transformed(kWinogradOutput, [&](int a) {
-        return products(v, a * kWinogradWindow + b, tile, block, task);
-      });
+      column[b] = Transformed(
+          matrix, [&](int a) { return products(v, a * kWinogradWindow + b, tile, block, task); });
     }
     std::vector<Expr> values;
-    for (int row = 0; row < kWinogradTile; ++row) {
+    for (int row = 0; row < tile_; ++row) {
       for (int b = 0; b < kWinogradWindow; ++b) values.push_back(column[b][row]);
     }
-    half(v, j, s, pair, tile_row, i, block, task) = mux(j, values);
+    half(v, j, s, run, tile_row, i, block, task) = mux(j, values);
     values.clear();
-    for (int row = 0; row < kWinogradTile; ++row) {
-      for (const Expr& value : Transformed(kWinogradOutput, [&](int b) {
-             return half(v, row * kWinogradWindow + b, s, pair, tile_row, i, block, task);
+    for (int row = 0; row < tile_; ++row) {
+      for (const Expr& value : Transformed(matrix, [&](int b) {
+             return half(v, row * kWinogradWindow + b, s, run, tile_row, i, block, task);
            })) {
         values.push_back(value + bias(v, block));
       }
     }
-    outputs(v, j, s, pair, tile_row, i, block, task) = mux(j, values);
+    outputs(v, j, s, run, tile_row, i, block, task) = mux(j, values);
     Func list("turned");
     const Expr pixel = e / shape.lanes;
-    list(e, row, pair, tile_row, i, block, task) =
-        outputs(e % shape.lanes, row * kWinogradTile + pixel % kWinogradTile, pixel / kWinogradTile,
-                pair, tile_row, i, block, task);
+    list(e, row, run, tile_row, i, block, task) = outputs(
+        e % shape.lanes, row * tile_ + pixel % tile_, pixel / tile_, run, tile_row, i, block, task);
     turned = Transpose(list, kRun, shape.lanes);
   }
 
@@ -259,15 +285,15 @@ struct WinogradConvolution {
     using namespace Halide;
     r = RDom({{0, kRun},
               {0, shape.lanes},
-              {0, kWinogradTile},
-              {0, CeilDiv(across_, 2)},
+              {0, tile_},
+              {0, CeilDiv(across_, kRun / tile_)},
               {0, shape.rows},
               {0, shape.images},
               {0, CeilDiv(extent_[3], shape.lanes)},
               {0, groups_ * CeilDiv(extent_[4], shape.images)}},
              "r");
-    const Expr at_x = r[kPair] * kRun + r[kPixel];
-    const Expr at_y = (FirstRow(r[kTask], shape) + r[kTileRow]) * kWinogradTile + r[kRow];
+    const Expr at_x = r[kRunOfTiles] * kRun + r[kPixel];
+    const Expr at_y = (FirstRow(r[kTask], shape) + r[kTileRow]) * tile_ + r[kRow];
     const Expr at_c = r[kBlock] * shape.lanes + r[kLane];
     const Expr at_n = FirstImage(r[kTask], shape) + r[kImage];
     r.where(at_n < extent_[4]);
@@ -281,7 +307,7 @@ struct WinogradConvolution {
     const std::vector<Expr> to{inside(at_x, 0), inside(at_y, 1), 0, inside(at_c, 3),
                                inside(at_n, 4)};
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
-                 turned.back()(r[kLane] * kRun + r[kPixel], r[kRow], r[kPair], r[kTileRow],
+                 turned.back()(r[kLane] * kRun + r[kPixel], r[kRow], r[kRunOfTiles], r[kTileRow],
                                r[kImage], r[kBlock], r[kTask]);
   }
 };
@@ -305,11 +331,12 @@ struct WinogradConvolutionWeights {
   Halide::Func sum{"sum"}, total{"total"}, partial{"partial"}, added{"added"}, half{"half"};
   Halide::Func taps{"taps"}, result{"convolution_dw"};
 
-  WinogradConvolutionWeights(const ConvolutionWeightsOperands& in,
+  WinogradConvolutionWeights(const Winograd& form, const ConvolutionWeightsOperands& in,
                              const WinogradWeightsShape& shape) {
     using namespace Halide;
+    const int tile = form.tile(), n = form.taps;
     const auto count = [](const Expr& x, const Expr& y) { return (x + y - 1) / max(y, 1); };
-    const Expr across = count(in.out[0], kWinogradTile), down = count(in.out[1], kWinogradTile);
+    const Expr across = count(in.out[0], tile), down = count(in.out[1], tile);
     const Expr row_groups = count(down, shape.rows);
     const Expr chunks = row_groups * count(in.batch, shape.images);
     const Expr share = count(chunks, shape.slices);
@@ -322,16 +349,16 @@ struct WinogradConvolutionWeights {
     const Expr first_block = group / plane_groups * shape.blocks;
     const WinogradTiles chunk_tiles{across, shape.rows, shape.images};
     const std::vector<Var> at{chunk, task};
-    x.emplace(kWinogradInput,
+    x.emplace(Winograd::Input(), tile,
               PaddedWindow(in.x, in.axes, in.in_channels, in.batch, in.type,
-                           {at, row * kWinogradTile, 0, first_plane * shape.lanes, image}),
+                           {at, row * tile, 0, first_plane * shape.lanes, image}),
               chunk_tiles, shape.lanes, in.type, at);
     ConvolutionAxes unit;
     for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
     // Outputs past the last row or column are zero.
-    dy.emplace(Transposed(kWinogradOutput),
+    dy.emplace(Transposed(form.Output()), tile,
                PaddedWindow(in.dy, unit, in.out_channels, in.batch, in.type,
-                            {at, row * kWinogradTile, 0, first_block * shape.lanes, image}),
+                            {at, row * tile, 0, first_block * shape.lanes, image}),
                chunk_tiles, shape.lanes, in.type, at);
 
     tiles = RDom(0, chunk_tiles.Count(), "tiles");
@@ -355,7 +382,7 @@ struct WinogradConvolutionWeights {
         v, ci % lanes, e, unsafe_promise_clamped(ci / lanes % shape.planes, 0, shape.planes - 1),
         unsafe_promise_clamped(block % shape.blocks, 0, shape.blocks - 1),
         unsafe_promise_clamped(from, 0, groups * shape.slices - 1));
-    const WinogradMatrix back = Transposed(kWinogradWeights);
+    const WinogradMatrix back = Transposed(form.Weights());
     std::vector<Expr> values;
     for (int b = 0; b < kWinogradWindow; ++b) {
       for (const Expr& value :
@@ -363,11 +390,11 @@ struct WinogradConvolutionWeights {
         values.push_back(value);
       }
     }
-    half(v, j, ci, block) = mux(j, values);  // j: 3 rows of each of 6 columns
+    half(v, j, ci, block) = mux(j, values);  // j: the rows of each of 6 columns
     values.clear();
-    for (int row_of = 0; row_of < 3; ++row_of) {
+    for (int row_of = 0; row_of < n; ++row_of) {
       for (const Expr& value :
-           Transformed(back, [&](int b) { return half(v, b * 3 + row_of, ci, block); })) {
+           Transformed(back, [&](int b) { return half(v, b * n + row_of, ci, block); })) {
         values.push_back(value);
       }
     }
@@ -375,9 +402,9 @@ struct WinogradConvolutionWeights {
     result(kx, ky, kz, ci, co) = undef(in.type);
     r = EachOf(result);
     const std::vector<Expr> to{r[0], r[1], r[2], r[3], r[4]};
-    result(to) =
-        select(in.accumulate, result(to), cast(in.type, 0)) +
-        taps(r[4] % lanes, unsafe_promise_clamped(r[1] * 3 + r[0], 0, 8), r[3], r[4] / lanes);
+    result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
+                 taps(r[4] % lanes, unsafe_promise_clamped(r[1] * n + r[0], 0, n * n - 1), r[3],
+                      r[4] / lanes);
   }
 };
 
