@@ -56,9 +56,10 @@ Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
 struct TaskShape {
   Expr rows, cols;
 
-  TaskShape(const MatmulOperands& in, int mr, int nr, const Expr& most_rows, const Expr& most_cols)
-      : rows(EvenShare(CeilDiv(in.m, mr), most_rows / mr)),
-        cols(EvenShare(CeilDiv(in.n, nr), most_cols / nr)) {}
+  TaskShape(const Expr& m, const Expr& n, int mr, int nr, const Expr& most_rows,
+            const Expr& most_cols)
+      : rows(EvenShare(CeilDiv(m, mr), most_rows / mr)),
+        cols(EvenShare(CeilDiv(n, nr), most_cols / nr)) {}
 
   static Expr EvenShare(const Expr& count, const Expr& most) {
     return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
@@ -70,18 +71,25 @@ struct TaskShape {
 // outer has one iteration were observed to run on one thread.
 struct Loops {
   RVar col{"j"}, row{"i"}, col_tile{"jt"}, row_tile{"it"}, cols{"cols"}, rows{"rows"};
-  RVar col_task{"jtask"}, row_task{"itask"}, matrix{"z"}, matrix_task{"ztask"}, task{"task"};
+  RVar col_task{"jtask"}, row_task{"itask"}, col_block{"jblock"}, matrix{"z"}, matrix_task{"ztask"},
+      task{"task"};
 
-  void Apply(Stage y, const Halide::RDom& r, int mr, int nr, const TaskShape& shape) const {
+  // A task walks its tiles down the columns, or along the rows in blocks of `along` columns.
+  void Apply(Stage y, const Halide::RDom& r, int mr, int nr, const TaskShape& shape,
+             const Expr& along = Expr()) const {
     y.split(r.x, cols, col, nr, kGuard)
         .split(cols, col_task, col_tile, shape.cols, kGuard)
         .split(r.y, rows, row, mr, kGuard)
         .split(rows, row_task, row_tile, shape.rows, kGuard)
-        .split(r.z, matrix_task, matrix, 1, kGuard)
-        .reorder({col, row, row_tile, col_tile, r.w, matrix, col_task, row_task, matrix_task})
-        .fuse(col_task, row_task, task)
-        .fuse(task, matrix_task, task)
-        .parallel(task);
+        .split(r.z, matrix_task, matrix, 1, kGuard);
+    if (along.defined()) {
+      y.split(col_tile, col_block, col_tile, along / nr, kGuard)
+          .reorder({col, row, col_tile, row_tile, col_block, r.w, matrix, col_task, row_task,
+                    matrix_task});
+    } else {
+      y.reorder({col, row, row_tile, col_tile, r.w, matrix, col_task, row_task, matrix_task});
+    }
+    y.fuse(col_task, row_task, task).fuse(task, matrix_task, task).parallel(task);
   }
 };
 
@@ -96,6 +104,7 @@ class CpuScheduler {
         many_registers_(target.has_feature(Target::AVX512_Skylake)),
         mr_(tuning("mr", many_registers_ ? 8 : 6)),
         nr_(2 * lanes_),
+        few_nr_((many_registers_ ? 8 : 4) * lanes_),
         kc_(tuning("kc", 512)),
         all_rows_(in.m + mr_),
         all_cols_(in.n + 8 * lanes_),
@@ -103,9 +112,16 @@ class CpuScheduler {
         work_(area_ * in.k) {}
 
   void Schedule() {
-    const Expr special = in_.transpose_b ? Dots() : RowsAndDirect();
-    Narrow(in_.n < nr_ && !special);
-    Packed(in_.n >= nr_ && !special);
+    // Columns from `first` on are left to the narrow form.
+    if (in_.transpose_b) {
+      const Expr dots = Dots();
+      Wide(!dots);
+      Narrow(select(dots, in_.n, in_.n / nr_ * nr_));
+    } else {
+      const Expr few = Few();
+      Wide(!few);
+      Narrow(in_.n / select(few, few_nr_, nr_) * select(few, few_nr_, nr_));
+    }
   }
 
  private:
@@ -117,41 +133,49 @@ class CpuScheduler {
     const int mr = many_registers_ ? 4 : 3, nr = 4;
     // Long runs of memory for few rows of A, which stay in the cache whole.
     const Expr block = select(in_.m <= 8, CeilDiv(in_.k, lanes_) * lanes_, EvenBlocks(1024));
-    MatmulDots d(mr, nr, in_, Form(use, block), lanes_);
+    MatmulDots d(mr, nr, in_, Form(use, 0, in_.n, block), lanes_);
     const Expr cols =
         in_.transpose_a ? clamp(in_.n / 4, 256, 1024) : clamp(TermsShare(18), 16, 256);
-    ScheduleDots(d, TaskShape(in_, mr, nr, 64, cols));
+    ScheduleDots(d, TaskShape(in_.m, in_.n, mr, nr, 64, cols));
     return use;
   }
 
-  Expr RowsAndDirect() {
-    const int rows_nr = 8 * lanes_, narrow_block = 16, wide_block = 32;
-    const Expr rows = in_.m <= 4 && in_.n >= rows_nr;
-    const Expr stream_cols = select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
-    Tile("rows", {1, rows_nr, false, false, true}, Form(rows, narrow_block), all_rows_,
-         stream_cols);
-
-    const Expr few_rows = in_.m <= mr_;
-    const Expr near = work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512));
-    const Expr direct = in_.n >= nr_ && !rows && (few_rows || near);
-    const Expr one_task = work_ <= 1 << 20, edge = select(area_ <= 1 << 16, 64, 128);
-    Tile("direct", {mr_, nr_, false, false, true},
-         Form(direct, select(few_rows, wide_block, in_.k)), select(one_task, all_rows_, edge),
-         select(few_rows, stream_cols, one_task, all_cols_, 2 * edge));
-    return rows || direct;
+  // Few rows: B is streamed once, in blocks of few terms.
+  Expr Few() {
+    const Expr use = in_.m <= 16 && in_.n >= few_nr_;
+    const Expr cols = select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
+    Tile("few", {2, few_nr_, false, false}, Form(use, 0, in_.n / few_nr_ * few_nr_, 16), all_rows_,
+         cols);
+    return use;
   }
 
-  void Narrow(const Expr& use) {
-    Tile("narrow", {8, lanes_, false, true, false}, Form(use, EvenBlocks(kc_)),
-         Halide::max(TermsShare(20) / lanes_, 64), all_cols_);
-  }
-
-  void Packed(const Expr& use) {
+  void Wide(const Expr& use) {
+    const Expr first = 0, cols = in_.n / nr_ * nr_;
     const Expr one_task = work_ <= 1 << 20;
-    const Expr edge = select(area_ <= 1 << 15, 64, area_ <= 1 << 18, 128, 512);
-    Tile("packed", {mr_, nr_, true, true, true}, Form(use, EvenBlocks(kc_)),
-         select(one_task, all_rows_, Halide::min(2 * edge, 512)),
-         select(one_task, all_cols_, edge));
+    Expr direct = use;
+    if (in_.transpose_b) {
+      direct = Halide::Internal::const_false();
+    } else {
+      const Expr near = work_ <= 320 * 320 * 320 ||
+                        (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512)) || in_.k <= 64;
+      direct = use && near;
+      const Expr edge = select(area_ <= 1 << 16, 64, 128);
+      Tile("direct", {mr_, nr_, false, false}, Form(direct, 0, cols, in_.k),
+           select(one_task, all_rows_, edge), select(one_task, all_cols_, 2 * edge), all_cols_);
+    }
+    const Expr edge =
+        select(area_ <= 1 << 15, 64, area_ <= 1 << 18, 128, area_ <= 1 << 20, 512, 1024);
+    Tile("packed", {mr_, nr_, in_.transpose_a, true},
+         Form(use && !direct, 0, cols, EvenBlocks(kc_)), select(one_task, all_rows_, edge),
+         select(one_task, all_cols_, edge), 256);
+  }
+
+  void Narrow(const Expr& first) {
+    const int mr = many_registers_ ? 16 : 12;
+    MatmulForm form = Form(in_.n > first, first, in_.n - first, EvenBlocks(kc_));
+    form.ragged = true;
+    Tile("narrow", {mr, lanes_, false, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
+         all_cols_, all_cols_);
   }
 
   // How many rows or columns of k terms make 2^`shift` multiply-adds.
@@ -160,30 +184,29 @@ class CpuScheduler {
   // Blocks of even size, which is a multiple of the vector.
   Expr EvenBlocks(int most) const { return CeilDiv(in_.k, CeilDiv(in_.k, most) * lanes_) * lanes_; }
 
-  MatmulForm Form(const Expr& use, const Expr& size) const {
-    return {use, size, CeilDiv(in_.k, size)};
+  MatmulForm Form(const Expr& use, const Expr& first, const Expr& cols, const Expr& size) const {
+    return {use, first, cols, size, CeilDiv(in_.k, size)};
   }
 
   // The parts of a form that exist for one tile of y at a time.
   template <typename Form>
-  void OneTile(Func& f, const Form& t, int mr, int nr) const {
-    f.compute_at(op_.y, v_.row_tile)
+  void OneTile(Func& f, const Form& t, int mr, int nr, const RVar& level) const {
+    f.compute_at(op_.y, level)
         .store_in(MemoryType::Stack)
-        .bound(t.col, 0, nr)
-        .bound(t.row, 0, mr)
-        .bound_extent(t.col_tile, 1)
-        .bound_extent(t.row_tile, 1)
+        .bound_extent(t.col, nr)
+        .bound_extent(t.row, mr)
         .bound_extent(t.block, 1)
         .bound_extent(t.batch, 1);
   }
 
   void Tile(const char* name, const MatmulTile::Shape& shape, const MatmulForm& form,
-            const Expr& most_rows, const Expr& most_cols) {
+            const Expr& most_rows, const Expr& most_cols, const Expr& along = Expr()) {
     MatmulTile t(name, shape, in_, form, lanes_);
     Stage y = op_.Add(t);
-    v_.Apply(y, t.r, shape.mr, shape.nr, TaskShape(in_, shape.mr, shape.nr, most_rows, most_cols));
-    y.vectorize(v_.col, lanes_, kGuard).unroll(v_.col).never_partition_all();
-    OneTile(t.sum, t, shape.mr, shape.nr);
+    v_.Apply(y, t.r, shape.mr, shape.nr,
+             TaskShape(in_.m, form.cols, shape.mr, shape.nr, most_rows, most_cols), along);
+    y.vectorize(v_.col, lanes_, kGuard).unroll(v_.col).unroll(v_.row).never_partition_all();
+    OneTile(t.sum, t, shape.mr, shape.nr, along.defined() ? v_.col_tile : v_.row_tile);
     t.sum.vectorize(t.col, lanes_, TailStrategy::RoundUp).unroll(t.col).unroll(t.row);
     t.sum.update()
         .reorder({t.col, t.row, t.k})
@@ -195,51 +218,51 @@ class CpuScheduler {
   }
 
   void PackA(MatmulTile& t) const {
-    t.a_panel.compute_at(op_.y, t.r.w).bound(t.row, 0, t.shape.mr);
-    if (in_.transpose_a) {
-      t.a_panel.update()
-          .reorder({t.a_rows, t.term, t.row_tile})
-          .vectorize(t.a_rows, t.shape.mr, TailStrategy::Predicate);
-    } else {
-      // Rows stay rows; the constant pitch makes the addresses of the mr broadcasts immediate.
-      t.a_panel.reorder_storage(t.term, t.row, t.row_tile)
-          .bound_storage(t.term, kc_ + lanes_)
-          .reorder(t.term, t.row, t.row_tile)
-          .vectorize(t.term, lanes_, TailStrategy::Predicate);
-    }
+    const Var group("group");
+    t.a_panel.compute_at(op_.y, t.r.w)
+        .bound(t.row, 0, 2 * t.shape.mr)
+        .bound_storage(t.term, kc_ + lanes_)
+        .split(t.row_panel, group, t.row_panel, 16, kGuard)
+        .reorder({t.row, t.row_panel, t.term, group})
+        .vectorize(t.row);
   }
 
   void PackB(MatmulTile& t) const {
-    t.b_panel.compute_at(op_.y, t.r.w).bound(t.col, 0, t.shape.nr);
+    t.b_panel.compute_at(op_.y, v_.col_block).bound(t.col, 0, t.shape.nr);
     if (in_.transpose_b) {
-      const Var terms("terms"), cols("cols");
+      const Var inner_terms("inner_terms"), cols("cols"), pair("pair"), bit("bit");
       t.b_panel.align_bounds(t.term, lanes_)
-          .split(t.term, t.term, terms, lanes_, TailStrategy::RoundUp)
+          .split(t.term, t.term, inner_terms, lanes_, TailStrategy::RoundUp)
           .split(t.col, t.col, cols, lanes_, TailStrategy::RoundUp)
-          .reorder({cols, terms, t.col, t.term, t.col_tile})
+          .reorder({cols, inner_terms, t.col, t.term, t.col_panel})
           .vectorize(cols)
-          .unroll(terms);
-      t.b_square.compute_at(t.b_panel, t.col)
+          .unroll(inner_terms);
+      t.b_line.compute_at(t.b_panel, t.col)
           .store_in(MemoryType::Stack)
-          .bound(t.square_term, 0, lanes_)
-          .bound_extent(t.square_col, lanes_)
-          .bound_extent(t.term, 1);
-      t.b_square.update()
-          .reorder({t.b_terms, t.square_col})
-          .vectorize(t.b_terms, lanes_, kGuard)
-          .unroll(t.square_col);
-    } else if (t.shape.wide) {
+          .bound(t.b_term, 0, lanes_)
+          .bound(t.b_col, 0, lanes_)
+          .bound_extent(t.square, 1)
+          .bound_extent(t.terms, 1)
+          .vectorize(t.b_term)
+          .unroll(t.b_col);
+      for (Func shuffle : t.b_square) {
+        shuffle.compute_at(t.b_panel, t.col)
+            .store_in(MemoryType::Stack)
+            .bound(t.b_index, 0, lanes_ * lanes_)
+            .bound_extent(t.square, 1)
+            .bound_extent(t.terms, 1)
+            .split(t.b_index, pair, bit, 2)
+            .unroll(bit)
+            .vectorize(pair, lanes_)
+            .unroll(pair);
+      }
+    } else {
       // Eight panels at a time: long contiguous reads.
       const Var group("group");
-      t.b_panel.update()
-          .split(t.col_tile, group, t.col_tile, 8, kGuard)
-          .reorder({t.b_cols, t.col_tile, t.term, group})
-          .vectorize(t.b_cols, lanes_, kGuard)
-          .unroll(t.b_cols);
-    } else {
-      t.b_panel.update()
-          .reorder({t.b_cols, t.term, t.col_tile})
-          .vectorize(t.b_cols, lanes_, TailStrategy::Predicate);
+      t.b_panel.split(t.col_panel, group, t.col_panel, 8, kGuard)
+          .reorder({t.col, t.col_panel, t.term, group})
+          .vectorize(t.col, lanes_, TailStrategy::RoundUp)
+          .unroll(t.col);
     }
   }
 
@@ -249,7 +272,7 @@ class CpuScheduler {
     y.unroll(v_.col).unroll(v_.row).never_partition_all();
     if (in_.transpose_a) d.a_row.compute_at(op_.y, d.r.w);
     for (Func* f : {&d.partial, &d.sum}) {
-      OneTile(*f, d, d.mr, d.nr);
+      OneTile(*f, d, d.mr, d.nr, v_.row_tile);
       f->unroll(d.row).unroll(d.col);
     }
     d.partial.bound(d.lane, 0, lanes_).vectorize(d.lane);
@@ -268,7 +291,7 @@ class CpuScheduler {
   BlockedMatmul& op_;
   const int lanes_;
   const bool many_registers_;  // 32 vector registers, not 16
-  const int mr_, nr_, kc_;
+  const int mr_, nr_, few_nr_, kc_;
   const Expr all_rows_, all_cols_;  // most rows and columns of a task that is not cut
   const Expr area_, work_;          // m * n and m * n * k
   const Loops v_;
