@@ -104,7 +104,7 @@ class CpuScheduler {
         many_registers_(target.has_feature(Target::AVX512_Skylake)),
         mr_(tuning("mr", many_registers_ ? 8 : 6)),
         nr_(2 * lanes_),
-        few_nr_((many_registers_ ? 8 : 4) * lanes_),
+        rows_nr_(8 * lanes_),
         kc_(tuning("kc", 512)),
         all_rows_(in.m + mr_),
         all_cols_(in.n + 8 * lanes_),
@@ -112,80 +112,103 @@ class CpuScheduler {
         work_(area_ * in.k) {}
 
   void Schedule() {
-    // Columns from `first` on are left to the narrow form.
     if (in_.transpose_b) {
       const Expr dots = Dots();
-      Wide(!dots);
+      Packed(!dots);
       Narrow(select(dots, in_.n, in_.n / nr_ * nr_));
     } else {
-      const Expr few = Few();
-      Wide(!few);
-      Narrow(in_.n / select(few, few_nr_, nr_) * select(few, few_nr_, nr_));
+      const Expr rows = Rows(), few = Few(!rows), direct = Direct(!rows && !few);
+      Packed(!rows && !few && !direct);
+      const Expr tile = select(rows, rows_nr_, nr_);
+      Narrow(in_.n / tile * tile);
     }
   }
 
  private:
   // Returns when the form is used.
   Expr Dots() {
-    const Expr few_rows = in_.m <= 64 && in_.k >= 3 * in_.m;
+    const Expr few_rows = in_.m <= 32 && in_.k >= 3 * in_.m;
     const Expr few = in_.transpose_a ? few_rows : few_rows || in_.n <= lanes_;
     const Expr use = in_.k >= 4 * lanes_ && few;
     const int mr = many_registers_ ? 4 : 3, nr = 4;
     // Long runs of memory for few rows of A, which stay in the cache whole.
     const Expr block = select(in_.m <= 8, CeilDiv(in_.k, lanes_) * lanes_, EvenBlocks(1024));
-    MatmulDots d(mr, nr, in_, Form(use, 0, in_.n, block), lanes_);
+    MatmulDots d(mr, nr, in_, Form(use, block), lanes_);
     const Expr cols =
         in_.transpose_a ? clamp(in_.n / 4, 256, 1024) : clamp(TermsShare(18), 16, 256);
     ScheduleDots(d, TaskShape(in_.m, in_.n, mr, nr, 64, cols));
     return use;
   }
 
-  // Few rows: B is streamed once, in blocks of few terms.
-  Expr Few() {
-    const Expr use = in_.m <= 16 && in_.n >= few_nr_;
-    const Expr cols = select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
-    Tile("few", {2, few_nr_, false, false}, Form(use, 0, in_.n / few_nr_ * few_nr_, 16), all_rows_,
-         cols);
+  Expr Rows() {
+    const Expr use = in_.m <= 4 && in_.n >= rows_nr_;
+    Tile("rows", {1, rows_nr_, false, false}, Form(use, 8), all_rows_, StreamCols());
     return use;
   }
 
-  void Wide(const Expr& use) {
-    const Expr first = 0, cols = in_.n / nr_ * nr_;
-    const Expr one_task = work_ <= 1 << 20;
-    Expr direct = use;
-    if (in_.transpose_b) {
-      direct = Halide::Internal::const_false();
-    } else {
-      const Expr near = work_ <= 320 * 320 * 320 ||
-                        (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512)) || in_.k <= 64;
-      direct = use && near;
-      const Expr edge = select(area_ <= 1 << 16, 64, 128);
-      Tile("direct", {mr_, nr_, false, false}, Form(direct, 0, cols, in_.k),
-           select(one_task, all_rows_, edge), select(one_task, all_cols_, 2 * edge), all_cols_);
-    }
-    const Expr edge =
-        select(area_ <= 1 << 15, 64, area_ <= 1 << 18, 128, area_ <= 1 << 20, 512, 1024);
-    Tile("packed", {mr_, nr_, in_.transpose_a, true},
-         Form(use && !direct, 0, cols, EvenBlocks(kc_)), select(one_task, all_rows_, edge),
-         select(one_task, all_cols_, edge), 256);
+  Expr Few(const Expr& others) {
+    // Rows of B that are a multiple of 4 KB apart meet in the same sets of the first cache.
+    const Expr aliased = in_.n > 1024 && in_.n % 1024 == 0;
+    const Expr use =
+        others && ((in_.m <= 16 && in_.k > 512) || (in_.m <= 64 && !Near() && !aliased));
+    Tile("few", {mr_, nr_, false, false}, Form(use, select(in_.m <= 32, 32, 64)), all_rows_,
+         StreamCols());
+    return use;
   }
 
+  Expr Direct(const Expr& others) {
+    const Expr use = others && Near();
+    const Expr one_task = work_ <= 1 << 20, edge = select(area_ <= 1 << 16, 64, 128);
+    Tile("direct", {mr_, nr_, false, false}, Form(use, in_.k), select(one_task, all_rows_, edge),
+         select(one_task, all_cols_, 2 * edge), all_cols_);
+    return use;
+  }
+
+  void Packed(const Expr& use) {
+    // Rows of A' that lie far apart are slow to read in place again and again.
+    const Expr pack_a = in_.m > 512;
+    Packed("packed", in_.transpose_a ? use && !pack_a : use, false);
+    if (in_.transpose_a) Packed("both_packed", use && pack_a, true);
+  }
+
+  void Packed(const char* name, const Expr& use, bool pack_a) {
+    const Expr one_task = work_ <= 1 << 20;
+    const Expr edge = select(area_ <= 1 << 15, 64, area_ <= 1 << 16, 128, area_ <= 1 << 18, 256,
+                             area_ <= 1 << 20, 512, 1024);
+    Tile(name, {mr_, nr_, pack_a, true}, Form(use, EvenBlocks(kc_)),
+         select(one_task, all_rows_, edge), select(one_task, all_cols_, edge), 256);
+  }
+
+  // The columns from `first` on, which are no whole tiles of the other forms.
   void Narrow(const Expr& first) {
     const int mr = many_registers_ ? 16 : 12;
-    MatmulForm form = Form(in_.n > first, first, in_.n - first, EvenBlocks(kc_));
-    form.ragged = true;
-    Tile("narrow", {mr, lanes_, false, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
+    MatmulForm form = Form(in_.n > first, EvenBlocks(kc_));
+    form.first_col = first;
+    Tile("narrow", {mr, lanes_, false, true, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
          all_cols_, all_cols_);
+  }
+
+  // Whether B is read in place: it stays in the cache, or its copy would not be used enough.
+  Expr Near() const {
+    return work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512)) ||
+           in_.k <= 64;
   }
 
   // How many rows or columns of k terms make 2^`shift` multiply-adds.
   Expr TermsShare(int shift) const { return (1 << shift) / Halide::max(in_.k, 1); }
 
-  // Blocks of even size, which is a multiple of the vector.
-  Expr EvenBlocks(int most) const { return CeilDiv(in_.k, CeilDiv(in_.k, most) * lanes_) * lanes_; }
+  // Columns of a task that reads B once.
+  Expr StreamCols() const {
+    return select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
+  }
 
-  MatmulForm Form(const Expr& use, const Expr& first, const Expr& cols, const Expr& size) const {
-    return {use, first, cols, size, CeilDiv(in_.k, size)};
+  // Blocks of even size, which is a multiple of the vector.
+  Expr EvenBlocks(const Expr& most) const {
+    return CeilDiv(in_.k, CeilDiv(in_.k, most) * lanes_) * lanes_;
+  }
+
+  MatmulForm Form(const Expr& use, const Expr& size) const {
+    return {use, 0, size, CeilDiv(in_.k, size)};
   }
 
   // The parts of a form that exist for one tile of y at a time.
@@ -204,7 +227,7 @@ class CpuScheduler {
     MatmulTile t(name, shape, in_, form, lanes_);
     Stage y = op_.Add(t);
     v_.Apply(y, t.r, shape.mr, shape.nr,
-             TaskShape(in_.m, form.cols, shape.mr, shape.nr, most_rows, most_cols), along);
+             TaskShape(in_.m, in_.n, shape.mr, shape.nr, most_rows, most_cols), along);
     y.vectorize(v_.col, lanes_, kGuard).unroll(v_.col).unroll(v_.row).never_partition_all();
     OneTile(t.sum, t, shape.mr, shape.nr, along.defined() ? v_.col_tile : v_.row_tile);
     t.sum.vectorize(t.col, lanes_, TailStrategy::RoundUp).unroll(t.col).unroll(t.row);
@@ -291,7 +314,7 @@ class CpuScheduler {
   BlockedMatmul& op_;
   const int lanes_;
   const bool many_registers_;  // 32 vector registers, not 16
-  const int mr_, nr_, few_nr_, kc_;
+  const int mr_, nr_, rows_nr_, kc_;
   const Expr all_rows_, all_cols_;  // most rows and columns of a task that is not cut
   const Expr area_, work_;          // m * n and m * n * k
   const Loops v_;

@@ -66,32 +66,34 @@ struct Matmul {
   }
 };
 
-// The part of y that a form of tile computes, columns first_col to first_col + cols where `use`, and
-// its blocks of the k sum: block `i` holds the terms from i * size up to (i + 1) * size or K.
+// When a form of tile is used, the first column that it computes (those before it belong to other
+// forms), and its blocks of the k sum: block `i` holds the terms from i * size up to
+// (i + 1) * size or K.
 struct MatmulForm {
-  Halide::Expr use, first_col, cols, size, count;
-  bool ragged = false;
+  Halide::Expr use, first_col, size, count;
 
   Halide::Expr Terms(const Halide::Expr& block, const Halide::Expr& k) const {
     return Halide::min(size, k - block * size);
   }
-  // The elements of y, block by block. The bounds of r.y and r.z are stated again because Halide
-  // cannot derive them where these loops are fused.
-  Halide::RDom Domain(const std::string& name, const MatmulOperands& in) const {
+  // The elements of y, block by block, in whole tiles of `multiple` columns. The bounds of r.y and
+  // r.z are stated again because Halide cannot derive them where these loops are fused.
+  Halide::RDom Domain(const std::string& name, const MatmulOperands& in, int multiple) const {
+    const Halide::Expr cols = (in.n - first_col) / multiple * multiple;
     Halide::RDom r({{first_col, cols}, {0, in.m}, {0, in.batch}, {0, count}}, name);
     r.where(use && r.y >= 0 && r.z >= 0 && r.z < in.batch);
     return r;
   }
 };
 
-// A tile of mr x nr elements, summed over one block of k. A panel is mr rows of A (nr columns of B)
-// copied to scratch memory; where the matrix is narrower than the panel the rest is undefined and
-// the products with it are not stored. An operand that is not packed is read in place.
-// REQUIRES: pack_b if ragged.
+// A tile of mr x nr elements, summed over one block of k. An operand that is not packed is read in
+// place. Panels are copies in scratch memory of nr columns of B and of two tiles' rows of A, which
+// are whole cache lines of a transposed A; rows and columns beyond the matrix are 0 there, and
+// their sums are not stored. REQUIRES: pack_b if ragged.
 struct MatmulTile {
   struct Shape {
     int mr, nr;
     bool pack_a, pack_b;
+    bool ragged = false;  // also computes the columns behind the last whole tile
   };
 
   Shape shape;
@@ -110,7 +112,7 @@ struct MatmulTile {
              const MatmulForm& form_in, int lanes)
       : shape(tile),
         form(form_in),
-        r(form.Domain(name, in)),
+        r(form.Domain(name, in, tile.ragged ? 1 : tile.nr)),
         k(0, form.size, name + "_k"),
         a_panel(name + "_a_panel"),
         b_panel(name + "_b_panel"),
@@ -121,7 +123,7 @@ struct MatmulTile {
     if (shape.pack_b) PackB(in, lanes);
     const Expr t = Promise(block * form.size + k, in.k);
     k.where(k < in.k - block * form.size);
-    const Expr i = clamp(row, 0, in.m - 1), panel_row = row % (2 * shape.mr);
+    const Expr i = Promise(min(row, in.m - 1), in.m), panel_row = row % (2 * shape.mr);
     const Expr j = Promise(col, in.n), in_form = col - form.first_col;
     const Expr a =
         shape.pack_a ? Expr(a_panel(panel_row, t, row / (2 * shape.mr), batch)) : in.A(t, i, batch);
@@ -132,7 +134,6 @@ struct MatmulTile {
   }
 
  private:
-  // Panels of A are two tiles high: with whole cache lines copied.
   void PackA(const MatmulOperands& in) {
     using namespace Halide;
     const Expr i = row_panel * (2 * shape.mr) + row;
@@ -162,7 +163,7 @@ struct MatmulTile {
     } else {
       const Expr element = in.B(Promise(j + col, in.n), term, batch);
       b_panel(col, term, col_panel, batch) =
-          form.ragged ? IfExists(j + col < in.n, element, cast(in.type, 0)) : element;
+          shape.ragged ? IfExists(j + col < in.n, element, cast(in.type, 0)) : element;
     }
   }
 };
@@ -183,7 +184,7 @@ struct MatmulDots {
       : mr(tile_rows),
         nr(tile_cols),
         form(form_in),
-        r(form.Domain("dots", in)),
+        r(form.Domain("dots", in, 1)),
         k(0, form.size / lanes, "dots_k"),
         tail(0, 1, "dots_tail"),
         lane_sum(0, lanes, "dots_lane") {
@@ -208,9 +209,9 @@ struct MatmulDots {
   }
 };
 
-// Each form is one update of y, of which exactly one has use = true. An update is written over an
-// RDom because a guarded AVX-512 update over a pure Var assumes that y is aligned. Without
-// `accumulate` the prior y may be loaded but is never used, so that NaN there does no harm.
+// Each form is one update of y. For each column exactly one of them has use = true. An update is
+// written over an RDom because a guarded AVX-512 update over a pure Var assumes that y is aligned.
+// The prior y is loaded behind a branch: a select would wait for memory that it does not use.
 struct BlockedMatmul {
   Halide::Var col{"col"}, row{"row"}, batch{"batch"};
   Halide::Func y{"matmul"};
