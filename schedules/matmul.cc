@@ -147,10 +147,8 @@ class CpuScheduler {
   }
 
   Expr Few(const Expr& others) {
-    // Rows of B that are a multiple of 4 KB apart meet in the same sets of the first cache.
-    const Expr aliased = in_.n > 1024 && in_.n % 1024 == 0;
     const Expr use =
-        others && ((in_.m <= 16 && in_.k > 512) || (in_.m <= 64 && !Near() && !aliased));
+        others && ((in_.m <= 16 && in_.k > 512) || (in_.m <= 64 && !Near() && !Aliased()));
     Tile("few", {mr_, nr_, false, false}, Form(use, select(in_.m <= 32, 32, 64)), all_rows_,
          StreamCols());
     return use;
@@ -190,9 +188,13 @@ class CpuScheduler {
 
   // Whether B is read in place: it stays in the cache, or its copy would not be used enough.
   Expr Near() const {
-    return work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512)) ||
-           in_.k <= 64;
+    return in_.k <= 8 ||
+           ((in_.m <= 64 || !Aliased()) &&
+            (work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512))));
   }
+
+  // Rows of B that are a multiple of 4 KB apart meet in the same sets of the first cache.
+  Expr Aliased() const { return in_.n >= 1024 && in_.n % 1024 == 0; }
 
   // How many rows or columns of k terms make 2^`shift` multiply-adds.
   Expr TermsShare(int shift) const { return (1 << shift) / Halide::max(in_.k, 1); }
