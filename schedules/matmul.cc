@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Schedules and generator of the batched matrix product: matmul(a, b, accumulate_y, y) with
-// parameters transpose_a and transpose_b. On a CPU the sizes pick one of five forms of tile:
-//   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 16 rows
-//   direct  small or short-k products, m <= 8, B plain: 8 x 2 vectors, nothing packed
+// parameters transpose_a and transpose_b. On a CPU the sizes pick a form of tile:
+//   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 8 rows
+//   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows
+//   direct  B plain and near: 8 x 2 vectors, nothing packed
 //   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k, nothing packed
-//   narrow  n below two vectors: 8 x 1 vectors, only B packed
-//   packed  all others: 8 x 2 vectors, both operands packed per task
+//   packed  all others: 8 x 2 vectors, B packed; and A if it is transposed and has many rows
+//   narrow  the columns behind the last whole tile of the others: 8 x 1 vectors, B packed
 // (6 x 2 vectors where there are 16 registers). The cut into tasks and blocks of k follows from the
 // sizes, never from the number of threads, so that the thread count does not change a result.
 //
 // Measured, float32, AMD EPYC Zen 5 (AVX-512, peak 260 GFLOP/s a core), one core by thread CPU time
-// on a loaded machine, GFLOP/s (per cent of peak; times oneDNN 2.6.3 dnnl_sgemm in the same run).
+// on a loaded machine, medians of three processes, GFLOP/s (per cent of peak; times oneDNN 2.6.3
+// dnnl_sgemm in the same run). Geometric mean over the 74 products of //tests/bench:peers 1.04
+// (AVX2 kernels against oneDNN limited to AVX2: 1.02), the least 0.74.
 // m x n x k      A B plain         B transposed      bound, as far as known
-// 64 cubed       208 (80 %; 0.96)  144 (55 %; 0.93)  2.5 us; B transposed: packing
-// 256 cubed      233 (89 %; 0.96)  206 (79 %; 0.89)  FMA; B transposed: packing
-// 1000 cubed     221 (85 %; 0.94)  213 (82 %; 1.00)  FMA and packing
-// 1024 cubed     215 (83 %; 0.94)  214 (82 %; 0.95)  FMA and packing
-// 64x512x784     239 (92 %; 1.02)  199 (77 %; 0.97)  FMA
-// 64x4096x4096   151 (58 %; 0.72)  152 (58 %; 1.09)  memory, while packing B
-// 8x4096x4096     58 (22 %; 0.62)   75 (29 %; 1.86)  memory streams at 15 of 37 GB/s
-// 1x4096x4096     19 (7 %; 1.01)    14 (5 %; 0.84)   memory, 37 and 27 GB/s
-// 128x10x784     117 (45 %; 1.02)  177 (68 %; 1.70)  10 of 16 lanes used
-// 4096x16x25     156 (60 %; 0.80)  156 (60 %; 0.83)  short k sum
-// 17x33x65        67 (26 %; 0.69)   54 (21 %; 1.05)  1 us; overlapping edge tiles
-// AVX2 kernels reach 108-120, SSE4.1 kernels 40-44 on the squares. Two free cores were not to be
-// had: the CPU times of the tasks, dealt to two workers, would give 432 (128 cubed), 451 (256),
-// 385 (1000) and 428 (64x512x784).
+// 64 cubed       226 (87 %; 1.07)  204 (78 %; 1.37)  2.3 us; B transposed: packing
+// 256 cubed      243 (93 %; 1.00)  233 (90 %; 1.01)  FMA
+// 1000 cubed     219 (84 %; 0.98)  209 (80 %; 1.12)  FMA; waits for memory while packing B
+// 1024 cubed     224 (86 %; 0.97)  216 (83 %; 0.99)  FMA; waits for memory while packing B
+// 64x512x784     237 (91 %; 1.01)  202 (78 %; 1.10)  FMA (64x784x512 where B is transposed)
+// 64x4096x4096   159 (61 %; 0.74)  161 (62 %; 1.13)  memory: a third of the time packs B
+// 16x1024x1024   187 (72 %; 0.88)  179 (69 %; 2.26)  memory
+// 8x4096x4096     51 (19 %; 0.67)   68 (26 %; 1.96)  memory streams at 13 and 17 of 35 GB/s
+// 1x4096x4096     21 (8 %; 1.24)    13 (5 %; 0.87)   memory, 43 and 26 GB/s
+// 128x10x784     119 (46 %; 0.98)  196 (75 %; 0.93)  10 of 16 lanes used (128x784x10)
+// 4096x16x25     152 (58 %; 0.78)  151 (58 %; 0.81)  short k sum; sums pass through the stack
+// 17x33x65        73 (28 %; 0.69)   60 (23 %; 1.19)  1 us; a narrow tile for one column
+// A transposed   1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21: stores of y),
+//                1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86)
 #include "halite/ops/algorithms/matmul.h"
 
 #include <cstdint>
@@ -125,7 +128,7 @@ class CpuScheduler {
   }
 
  private:
-  // Returns when the form is used.
+  // Each form returns when it is used.
   Expr Dots() {
     const Expr few_rows = in_.m <= 32 && in_.k >= 3 * in_.m;
     const Expr few = in_.transpose_a ? few_rows : few_rows || in_.n <= lanes_;
@@ -163,7 +166,7 @@ class CpuScheduler {
   }
 
   void Packed(const Expr& use) {
-    // Rows of A' that lie far apart are slow to read in place again and again.
+    // A transposed A is read in steps of its rows, which are slow where they are long.
     const Expr pack_a = in_.m > 512;
     Packed("packed", in_.transpose_a ? use && !pack_a : use, false);
     if (in_.transpose_a) Packed("both_packed", use && pack_a, true);
@@ -179,14 +182,13 @@ class CpuScheduler {
 
   // The columns from `first` on, which are no whole tiles of the other forms.
   void Narrow(const Expr& first) {
-    const int mr = many_registers_ ? 16 : 12;
     MatmulForm form = Form(in_.n > first, EvenBlocks(kc_));
     form.first_col = first;
-    Tile("narrow", {mr, lanes_, false, true, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
+    Tile("narrow", {8, lanes_, false, true, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
          all_cols_, all_cols_);
   }
 
-  // Whether B is read in place: it stays in the cache, or its copy would not be used enough.
+  // Whether B is read in place: it is small, or its copy would not be read often enough.
   Expr Near() const {
     return in_.k <= 8 ||
            ((in_.m <= 64 || !Aliased()) &&
