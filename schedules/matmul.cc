@@ -28,8 +28,8 @@
 // 128x10x784     119 (46 %; 0.98)  196 (75 %; 0.93)  10 of 16 lanes used (128x784x10)
 // 4096x16x25     152 (58 %; 0.78)  151 (58 %; 0.81)  short k sum; sums pass through the stack
 // 17x33x65        73 (28 %; 0.69)   60 (23 %; 1.19)  1 us; a narrow tile for one column
-// A transposed   1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21: stores of y),
-//                1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86)
+// A transposed: 1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21),
+// 1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86).
 #include "halite/ops/algorithms/matmul.h"
 
 #include <cstdint>
