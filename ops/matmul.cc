@@ -12,6 +12,17 @@
 namespace halite {
 namespace {
 
+// y := op(a) op(b), all dense. A product of one column is computed as its transpose, a product of
+// one row, which is the same memory: the kernels' vectors run along rows of y.
+void Product(Lowering& l, const Matrix& a, const Matrix& b, const Operand& y) {
+  if (y.dims()[0].extent != 1) return MatrixProduct(l, a, b, y);
+  const auto row = [](const Operand& column) {
+    const auto& dims = column.dims();
+    return column.View({dims[0].extent * dims[1].extent, 1, dims.size() > 2 ? dims[2].extent : 1});
+  };
+  MatrixProduct(l, {row(b.stored), false}, {a.stored, !a.transposed}, row(y));
+}
+
 // ---- affine: x [n, i], w [i, o], b [o] -> y [n, o].
 
 struct AffineSizes {
@@ -52,17 +63,17 @@ void AffineForward(Lowering& l) {
     CopyView(l, l.x(2).WithDims({{s.o, 1}, {s.n, 0}}), y);
     y = y.Accumulate();
   }
-  MatrixProduct(l, {l.x(0).View({s.i, s.n}), false}, {l.x(1).View({s.o, s.i}), false}, y);
+  Product(l, {l.x(0).View({s.i, s.n}), false}, {l.x(1).View({s.o, s.i}), false}, y);
 }
 
 void AffineBackward(Lowering& l) {
   const AffineSizes s(l);
   const Operand dy = l.dy().View({s.o, s.n});
   if (l.wants(0)) {
-    MatrixProduct(l, {dy, false}, {l.x(1).View({s.o, s.i}), true}, l.dx(0).View({s.i, s.n}));
+    Product(l, {dy, false}, {l.x(1).View({s.o, s.i}), true}, l.dx(0).View({s.i, s.n}));
   }
   if (l.wants(1)) {
-    MatrixProduct(l, {l.x(0).View({s.i, s.n}), true}, {dy, false}, l.dx(1).View({s.o, s.i}));
+    Product(l, {l.x(0).View({s.i, s.n}), true}, {dy, false}, l.dx(1).View({s.o, s.i}));
   }
   if (l.wants(2)) SumOverAxes(l, dy, {s.n, s.o}, {true, false}, l.dx(2));
 }
@@ -105,9 +116,8 @@ Operand Matrices(const Operand& operand, const Shape& shape) {
 
 void BatchMatmulForward(Lowering& l) {
   const auto& options = l.options<BatchMatmulOptions>();
-  MatrixProduct(l, {Matrices(l.x(0), l.x_shape(0)), options.transpose_a},
-                {Matrices(l.x(1), l.x_shape(1)), options.transpose_b},
-                Matrices(l.y(), l.y_shape()));
+  Product(l, {Matrices(l.x(0), l.x_shape(0)), options.transpose_a},
+          {Matrices(l.x(1), l.x_shape(1)), options.transpose_b}, Matrices(l.y(), l.y_shape()));
 }
 
 // With A = op(a), B = op(b): dA = dY B^T and dB = A^T dY, each written as it is stored.
@@ -118,11 +128,11 @@ void BatchMatmulBackward(Lowering& l) {
   const Operand dy = Matrices(l.dy(), l.y_shape());
   if (l.wants(0)) {
     const Operand da = Matrices(l.dx(0), l.x_shape(0));
-    ta ? MatrixProduct(l, {b, tb}, {dy, true}, da) : MatrixProduct(l, {dy, false}, {b, !tb}, da);
+    ta ? Product(l, {b, tb}, {dy, true}, da) : Product(l, {dy, false}, {b, !tb}, da);
   }
   if (l.wants(1)) {
     const Operand db = Matrices(l.dx(1), l.x_shape(1));
-    tb ? MatrixProduct(l, {dy, true}, {a, ta}, db) : MatrixProduct(l, {a, !ta}, {dy, false}, db);
+    tb ? Product(l, {dy, true}, {a, ta}, db) : Product(l, {a, !ta}, {dy, false}, db);
   }
 }
 
@@ -139,8 +149,8 @@ absl::Span<const FunctionDef> MatmulFunctions() {
     affine.infer = InferAffine;
     affine.forward = AffineForward;
     affine.backward = AffineBackward;
-    affine.kernels = {"matmul_nn", "copy", "transpose"};
-    affine.gradient_kernels = {"matmul_nt", "matmul_tn", "sum"};
+    affine.kernels = {"matmul_nn", "matmul_nt", "copy", "transpose"};
+    affine.gradient_kernels = {"matmul_tn", "sum"};
     FunctionDef batch_matmul;
     batch_matmul.name = "batch_matmul";
     batch_matmul.nnabla_name = "BatchMatmul";

@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Schedules and generator of the batched matrix product: matmul(a, b, accumulate_y, y) with
-// parameters transpose_a and transpose_b. On a CPU the sizes pick one of five forms of tile:
-//   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 16 rows
-//   direct  small or short-k products, m <= 8, B plain: 8 x 2 vectors, nothing packed
+// parameters transpose_a and transpose_b. On a CPU the sizes pick a form of tile:
+//   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 8 rows
+//   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows
+//   direct  B plain and near: 8 x 2 vectors, nothing packed
 //   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k, nothing packed
-//   narrow  n below two vectors: 8 x 1 vectors, only B packed
-//   packed  all others: 8 x 2 vectors, both operands packed per task
+//   packed  all others: 8 x 2 vectors, B packed; and A if it is transposed and has many rows
+//   narrow  the columns behind the last whole tile of the others: 8 x 1 vectors, B packed
 // (6 x 2 vectors where there are 16 registers). The cut into tasks and blocks of k follows from the
 // sizes, never from the number of threads, so that the thread count does not change a result.
 //
 // Measured, float32, AMD EPYC Zen 5 (AVX-512, peak 260 GFLOP/s a core), one core by thread CPU time
-// on a loaded machine, GFLOP/s (per cent of peak; times oneDNN 2.6.3 dnnl_sgemm in the same run).
+// on a loaded machine, medians of three processes, GFLOP/s (per cent of peak; times oneDNN 2.6.3
+// dnnl_sgemm in the same run). Geometric mean over the 74 products of //tests/bench:peers 1.04
+// (AVX2 kernels against oneDNN limited to AVX2: 1.02), the least 0.74.
 // m x n x k      A B plain         B transposed      bound, as far as known
-// 64 cubed       208 (80 %; 0.96)  144 (55 %; 0.93)  2.5 us; B transposed: packing
-// 256 cubed      233 (89 %; 0.96)  206 (79 %; 0.89)  FMA; B transposed: packing
-// 1000 cubed     221 (85 %; 0.94)  213 (82 %; 1.00)  FMA and packing
-// 1024 cubed     215 (83 %; 0.94)  214 (82 %; 0.95)  FMA and packing
-// 64x512x784     239 (92 %; 1.02)  199 (77 %; 0.97)  FMA
-// 64x4096x4096   151 (58 %; 0.72)  152 (58 %; 1.09)  memory, while packing B
-// 8x4096x4096     58 (22 %; 0.62)   75 (29 %; 1.86)  memory streams at 15 of 37 GB/s
-// 1x4096x4096     19 (7 %; 1.01)    14 (5 %; 0.84)   memory, 37 and 27 GB/s
-// 128x10x784     117 (45 %; 1.02)  177 (68 %; 1.70)  10 of 16 lanes used
-// 4096x16x25     156 (60 %; 0.80)  156 (60 %; 0.83)  short k sum
-// 17x33x65        67 (26 %; 0.69)   54 (21 %; 1.05)  1 us; overlapping edge tiles
-// AVX2 kernels reach 108-120, SSE4.1 kernels 40-44 on the squares. Two free cores were not to be
-// had: the CPU times of the tasks, dealt to two workers, would give 432 (128 cubed), 451 (256),
-// 385 (1000) and 428 (64x512x784).
+// 64 cubed       226 (87 %; 1.07)  204 (78 %; 1.37)  2.3 us; B transposed: packing
+// 256 cubed      243 (93 %; 1.00)  233 (90 %; 1.01)  FMA
+// 1000 cubed     219 (84 %; 0.98)  209 (80 %; 1.12)  FMA; waits for memory while packing B
+// 1024 cubed     224 (86 %; 0.97)  216 (83 %; 0.99)  FMA; waits for memory while packing B
+// 64x512x784     237 (91 %; 1.01)  202 (78 %; 1.10)  FMA (64x784x512 where B is transposed)
+// 64x4096x4096   159 (61 %; 0.74)  161 (62 %; 1.13)  memory: a third of the time packs B
+// 16x1024x1024   187 (72 %; 0.88)  179 (69 %; 2.26)  memory
+// 8x4096x4096     51 (19 %; 0.67)   68 (26 %; 1.96)  memory streams at 13 and 17 of 35 GB/s
+// 1x4096x4096     21 (8 %; 1.24)    13 (5 %; 0.87)   memory, 43 and 26 GB/s
+// 128x10x784     119 (46 %; 0.98)  196 (75 %; 0.93)  10 of 16 lanes used (128x784x10)
+// 4096x16x25     152 (58 %; 0.78)  151 (58 %; 0.81)  short k sum; sums pass through the stack
+// 17x33x65        73 (28 %; 0.69)   60 (23 %; 1.19)  1 us; a narrow tile for one column
+// A transposed: 1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21),
+// 1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86).
 #include "halite/ops/algorithms/matmul.h"
 
 #include <cstdint>
@@ -56,9 +59,10 @@ Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
 struct TaskShape {
   Expr rows, cols;
 
-  TaskShape(const MatmulOperands& in, int mr, int nr, const Expr& most_rows, const Expr& most_cols)
-      : rows(EvenShare(CeilDiv(in.m, mr), most_rows / mr)),
-        cols(EvenShare(CeilDiv(in.n, nr), most_cols / nr)) {}
+  TaskShape(const Expr& m, const Expr& n, int mr, int nr, const Expr& most_rows,
+            const Expr& most_cols)
+      : rows(EvenShare(CeilDiv(m, mr), most_rows / mr)),
+        cols(EvenShare(CeilDiv(n, nr), most_cols / nr)) {}
 
   static Expr EvenShare(const Expr& count, const Expr& most) {
     return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
@@ -70,18 +74,25 @@ struct TaskShape {
 // outer has one iteration were observed to run on one thread.
 struct Loops {
   RVar col{"j"}, row{"i"}, col_tile{"jt"}, row_tile{"it"}, cols{"cols"}, rows{"rows"};
-  RVar col_task{"jtask"}, row_task{"itask"}, matrix{"z"}, matrix_task{"ztask"}, task{"task"};
+  RVar col_task{"jtask"}, row_task{"itask"}, col_block{"jblock"}, matrix{"z"}, matrix_task{"ztask"},
+      task{"task"};
 
-  void Apply(Stage y, const Halide::RDom& r, int mr, int nr, const TaskShape& shape) const {
+  // A task walks its tiles down the columns, or along the rows in blocks of `along` columns.
+  void Apply(Stage y, const Halide::RDom& r, int mr, int nr, const TaskShape& shape,
+             const Expr& along = Expr()) const {
     y.split(r.x, cols, col, nr, kGuard)
         .split(cols, col_task, col_tile, shape.cols, kGuard)
         .split(r.y, rows, row, mr, kGuard)
         .split(rows, row_task, row_tile, shape.rows, kGuard)
-        .split(r.z, matrix_task, matrix, 1, kGuard)
-        .reorder({col, row, row_tile, col_tile, r.w, matrix, col_task, row_task, matrix_task})
-        .fuse(col_task, row_task, task)
-        .fuse(task, matrix_task, task)
-        .parallel(task);
+        .split(r.z, matrix_task, matrix, 1, kGuard);
+    if (along.defined()) {
+      y.split(col_tile, col_block, col_tile, along / nr, kGuard)
+          .reorder({col, row, col_tile, row_tile, col_block, r.w, matrix, col_task, row_task,
+                    matrix_task});
+    } else {
+      y.reorder({col, row, row_tile, col_tile, r.w, matrix, col_task, row_task, matrix_task});
+    }
+    y.fuse(col_task, row_task, task).fuse(task, matrix_task, task).parallel(task);
   }
 };
 
@@ -96,6 +107,7 @@ class CpuScheduler {
         many_registers_(target.has_feature(Target::AVX512_Skylake)),
         mr_(tuning("mr", many_registers_ ? 8 : 6)),
         nr_(2 * lanes_),
+        rows_nr_(8 * lanes_),
         kc_(tuning("kc", 512)),
         all_rows_(in.m + mr_),
         all_cols_(in.n + 8 * lanes_),
@@ -103,15 +115,22 @@ class CpuScheduler {
         work_(area_ * in.k) {}
 
   void Schedule() {
-    const Expr special = in_.transpose_b ? Dots() : RowsAndDirect();
-    Narrow(in_.n < nr_ && !special);
-    Packed(in_.n >= nr_ && !special);
+    if (in_.transpose_b) {
+      const Expr dots = Dots();
+      Packed(!dots);
+      Narrow(select(dots, in_.n, in_.n / nr_ * nr_));
+    } else {
+      const Expr rows = Rows(), few = Few(!rows), direct = Direct(!rows && !few);
+      Packed(!rows && !few && !direct);
+      const Expr tile = select(rows, rows_nr_, nr_);
+      Narrow(in_.n / tile * tile);
+    }
   }
 
  private:
-  // Returns when the form is used.
+  // Each form returns when it is used.
   Expr Dots() {
-    const Expr few_rows = in_.m <= 64 && in_.k >= 3 * in_.m;
+    const Expr few_rows = in_.m <= 32 && in_.k >= 3 * in_.m;
     const Expr few = in_.transpose_a ? few_rows : few_rows || in_.n <= lanes_;
     const Expr use = in_.k >= 4 * lanes_ && few;
     const int mr = many_registers_ ? 4 : 3, nr = 4;
@@ -120,70 +139,101 @@ class CpuScheduler {
     MatmulDots d(mr, nr, in_, Form(use, block), lanes_);
     const Expr cols =
         in_.transpose_a ? clamp(in_.n / 4, 256, 1024) : clamp(TermsShare(18), 16, 256);
-    ScheduleDots(d, TaskShape(in_, mr, nr, 64, cols));
+    ScheduleDots(d, TaskShape(in_.m, in_.n, mr, nr, 64, cols));
     return use;
   }
 
-  Expr RowsAndDirect() {
-    const int rows_nr = 8 * lanes_, narrow_block = 16, wide_block = 32;
-    const Expr rows = in_.m <= 4 && in_.n >= rows_nr;
-    const Expr stream_cols = select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
-    Tile("rows", {1, rows_nr, false, false, true}, Form(rows, narrow_block), all_rows_,
-         stream_cols);
-
-    const Expr few_rows = in_.m <= mr_;
-    const Expr near = work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512));
-    const Expr direct = in_.n >= nr_ && !rows && (few_rows || near);
-    const Expr one_task = work_ <= 1 << 20, edge = select(area_ <= 1 << 16, 64, 128);
-    Tile("direct", {mr_, nr_, false, false, true},
-         Form(direct, select(few_rows, wide_block, in_.k)), select(one_task, all_rows_, edge),
-         select(few_rows, stream_cols, one_task, all_cols_, 2 * edge));
-    return rows || direct;
+  Expr Rows() {
+    const Expr use = in_.m <= 4 && in_.n >= rows_nr_;
+    Tile("rows", {1, rows_nr_, false, false}, Form(use, 8), all_rows_, StreamCols());
+    return use;
   }
 
-  void Narrow(const Expr& use) {
-    Tile("narrow", {8, lanes_, false, true, false}, Form(use, EvenBlocks(kc_)),
-         Halide::max(TermsShare(20) / lanes_, 64), all_cols_);
+  Expr Few(const Expr& others) {
+    const Expr use =
+        others && ((in_.m <= 16 && in_.k > 512) || (in_.m <= 64 && !Near() && !Aliased()));
+    Tile("few", {mr_, nr_, false, false}, Form(use, select(in_.m <= 32, 32, 64)), all_rows_,
+         StreamCols());
+    return use;
+  }
+
+  Expr Direct(const Expr& others) {
+    const Expr use = others && Near();
+    const Expr one_task = work_ <= 1 << 20, edge = select(area_ <= 1 << 16, 64, 128);
+    Tile("direct", {mr_, nr_, false, false}, Form(use, in_.k), select(one_task, all_rows_, edge),
+         select(one_task, all_cols_, 2 * edge), all_cols_);
+    return use;
   }
 
   void Packed(const Expr& use) {
-    const Expr one_task = work_ <= 1 << 20;
-    const Expr edge = select(area_ <= 1 << 15, 64, area_ <= 1 << 18, 128, 512);
-    Tile("packed", {mr_, nr_, true, true, true}, Form(use, EvenBlocks(kc_)),
-         select(one_task, all_rows_, Halide::min(2 * edge, 512)),
-         select(one_task, all_cols_, edge));
+    // A transposed A is read in steps of its rows, which are slow where they are long.
+    const Expr pack_a = in_.m > 512;
+    Packed("packed", in_.transpose_a ? use && !pack_a : use, false);
+    if (in_.transpose_a) Packed("both_packed", use && pack_a, true);
   }
+
+  void Packed(const char* name, const Expr& use, bool pack_a) {
+    const Expr one_task = work_ <= 1 << 20;
+    const Expr edge = select(area_ <= 1 << 15, 64, area_ <= 1 << 16, 128, area_ <= 1 << 18, 256,
+                             area_ <= 1 << 20, 512, 1024);
+    Tile(name, {mr_, nr_, pack_a, true}, Form(use, EvenBlocks(kc_)),
+         select(one_task, all_rows_, edge), select(one_task, all_cols_, edge), 256);
+  }
+
+  // The columns from `first` on, which are no whole tiles of the other forms.
+  void Narrow(const Expr& first) {
+    MatmulForm form = Form(in_.n > first, EvenBlocks(kc_));
+    form.first_col = first;
+    Tile("narrow", {8, lanes_, false, true, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
+         all_cols_, all_cols_);
+  }
+
+  // Whether B is read in place: it is small, or its copy would not be read often enough.
+  Expr Near() const {
+    return in_.k <= 8 ||
+           ((in_.m <= 64 || !Aliased()) &&
+            (work_ <= 320 * 320 * 320 || (in_.k <= 512 && (in_.m <= 128 || in_.n <= 512))));
+  }
+
+  // Rows of B that are a multiple of 4 KB apart meet in the same sets of the first cache.
+  Expr Aliased() const { return in_.n >= 1024 && in_.n % 1024 == 0; }
 
   // How many rows or columns of k terms make 2^`shift` multiply-adds.
   Expr TermsShare(int shift) const { return (1 << shift) / Halide::max(in_.k, 1); }
 
+  // Columns of a task that reads B once.
+  Expr StreamCols() const {
+    return select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
+  }
+
   // Blocks of even size, which is a multiple of the vector.
-  Expr EvenBlocks(int most) const { return CeilDiv(in_.k, CeilDiv(in_.k, most) * lanes_) * lanes_; }
+  Expr EvenBlocks(const Expr& most) const {
+    return CeilDiv(in_.k, CeilDiv(in_.k, most) * lanes_) * lanes_;
+  }
 
   MatmulForm Form(const Expr& use, const Expr& size) const {
-    return {use, size, CeilDiv(in_.k, size)};
+    return {use, 0, size, CeilDiv(in_.k, size)};
   }
 
   // The parts of a form that exist for one tile of y at a time.
   template <typename Form>
-  void OneTile(Func& f, const Form& t, int mr, int nr) const {
-    f.compute_at(op_.y, v_.row_tile)
+  void OneTile(Func& f, const Form& t, int mr, int nr, const RVar& level) const {
+    f.compute_at(op_.y, level)
         .store_in(MemoryType::Stack)
-        .bound(t.col, 0, nr)
-        .bound(t.row, 0, mr)
-        .bound_extent(t.col_tile, 1)
-        .bound_extent(t.row_tile, 1)
+        .bound_extent(t.col, nr)
+        .bound_extent(t.row, mr)
         .bound_extent(t.block, 1)
         .bound_extent(t.batch, 1);
   }
 
   void Tile(const char* name, const MatmulTile::Shape& shape, const MatmulForm& form,
-            const Expr& most_rows, const Expr& most_cols) {
+            const Expr& most_rows, const Expr& most_cols, const Expr& along = Expr()) {
     MatmulTile t(name, shape, in_, form, lanes_);
     Stage y = op_.Add(t);
-    v_.Apply(y, t.r, shape.mr, shape.nr, TaskShape(in_, shape.mr, shape.nr, most_rows, most_cols));
-    y.vectorize(v_.col, lanes_, kGuard).unroll(v_.col).never_partition_all();
-    OneTile(t.sum, t, shape.mr, shape.nr);
+    v_.Apply(y, t.r, shape.mr, shape.nr,
+             TaskShape(in_.m, in_.n, shape.mr, shape.nr, most_rows, most_cols), along);
+    y.vectorize(v_.col, lanes_, kGuard).unroll(v_.col).unroll(v_.row).never_partition_all();
+    OneTile(t.sum, t, shape.mr, shape.nr, along.defined() ? v_.col_tile : v_.row_tile);
     t.sum.vectorize(t.col, lanes_, TailStrategy::RoundUp).unroll(t.col).unroll(t.row);
     t.sum.update()
         .reorder({t.col, t.row, t.k})
@@ -195,51 +245,51 @@ class CpuScheduler {
   }
 
   void PackA(MatmulTile& t) const {
-    t.a_panel.compute_at(op_.y, t.r.w).bound(t.row, 0, t.shape.mr);
-    if (in_.transpose_a) {
-      t.a_panel.update()
-          .reorder({t.a_rows, t.term, t.row_tile})
-          .vectorize(t.a_rows, t.shape.mr, TailStrategy::Predicate);
-    } else {
-      // Rows stay rows; the constant pitch makes the addresses of the mr broadcasts immediate.
-      t.a_panel.reorder_storage(t.term, t.row, t.row_tile)
-          .bound_storage(t.term, kc_ + lanes_)
-          .reorder(t.term, t.row, t.row_tile)
-          .vectorize(t.term, lanes_, TailStrategy::Predicate);
-    }
+    const Var group("group");
+    t.a_panel.compute_at(op_.y, t.r.w)
+        .bound(t.row, 0, 2 * t.shape.mr)
+        .bound_storage(t.term, kc_ + lanes_)
+        .split(t.row_panel, group, t.row_panel, 16, kGuard)
+        .reorder({t.row, t.row_panel, t.term, group})
+        .vectorize(t.row);
   }
 
   void PackB(MatmulTile& t) const {
-    t.b_panel.compute_at(op_.y, t.r.w).bound(t.col, 0, t.shape.nr);
+    t.b_panel.compute_at(op_.y, v_.col_block).bound(t.col, 0, t.shape.nr);
     if (in_.transpose_b) {
-      const Var terms("terms"), cols("cols");
+      const Var inner_terms("inner_terms"), cols("cols"), pair("pair"), bit("bit");
       t.b_panel.align_bounds(t.term, lanes_)
-          .split(t.term, t.term, terms, lanes_, TailStrategy::RoundUp)
+          .split(t.term, t.term, inner_terms, lanes_, TailStrategy::RoundUp)
           .split(t.col, t.col, cols, lanes_, TailStrategy::RoundUp)
-          .reorder({cols, terms, t.col, t.term, t.col_tile})
+          .reorder({cols, inner_terms, t.col, t.term, t.col_panel})
           .vectorize(cols)
-          .unroll(terms);
-      t.b_square.compute_at(t.b_panel, t.col)
+          .unroll(inner_terms);
+      t.b_line.compute_at(t.b_panel, t.col)
           .store_in(MemoryType::Stack)
-          .bound(t.square_term, 0, lanes_)
-          .bound_extent(t.square_col, lanes_)
-          .bound_extent(t.term, 1);
-      t.b_square.update()
-          .reorder({t.b_terms, t.square_col})
-          .vectorize(t.b_terms, lanes_, kGuard)
-          .unroll(t.square_col);
-    } else if (t.shape.wide) {
+          .bound(t.b_term, 0, lanes_)
+          .bound(t.b_col, 0, lanes_)
+          .bound_extent(t.square, 1)
+          .bound_extent(t.terms, 1)
+          .vectorize(t.b_term)
+          .unroll(t.b_col);
+      for (Func shuffle : t.b_square) {
+        shuffle.compute_at(t.b_panel, t.col)
+            .store_in(MemoryType::Stack)
+            .bound(t.b_index, 0, lanes_ * lanes_)
+            .bound_extent(t.square, 1)
+            .bound_extent(t.terms, 1)
+            .split(t.b_index, pair, bit, 2)
+            .unroll(bit)
+            .vectorize(pair, lanes_)
+            .unroll(pair);
+      }
+    } else {
       // Eight panels at a time: long contiguous reads.
       const Var group("group");
-      t.b_panel.update()
-          .split(t.col_tile, group, t.col_tile, 8, kGuard)
-          .reorder({t.b_cols, t.col_tile, t.term, group})
-          .vectorize(t.b_cols, lanes_, kGuard)
-          .unroll(t.b_cols);
-    } else {
-      t.b_panel.update()
-          .reorder({t.b_cols, t.term, t.col_tile})
-          .vectorize(t.b_cols, lanes_, TailStrategy::Predicate);
+      t.b_panel.split(t.col_panel, group, t.col_panel, 8, kGuard)
+          .reorder({t.col, t.col_panel, t.term, group})
+          .vectorize(t.col, lanes_, TailStrategy::RoundUp)
+          .unroll(t.col);
     }
   }
 
@@ -249,7 +299,7 @@ class CpuScheduler {
     y.unroll(v_.col).unroll(v_.row).never_partition_all();
     if (in_.transpose_a) d.a_row.compute_at(op_.y, d.r.w);
     for (Func* f : {&d.partial, &d.sum}) {
-      OneTile(*f, d, d.mr, d.nr);
+      OneTile(*f, d, d.mr, d.nr, v_.row_tile);
       f->unroll(d.row).unroll(d.col);
     }
     d.partial.bound(d.lane, 0, lanes_).vectorize(d.lane);
@@ -268,7 +318,7 @@ class CpuScheduler {
   BlockedMatmul& op_;
   const int lanes_;
   const bool many_registers_;  // 32 vector registers, not 16
-  const int mr_, nr_, kc_;
+  const int mr_, nr_, rows_nr_, kc_;
   const Expr all_rows_, all_cols_;  // most rows and columns of a task that is not cut
   const Expr area_, work_;          // m * n and m * n * k
   const Loops v_;

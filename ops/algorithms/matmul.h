@@ -9,8 +9,10 @@
 #define HALITE_OPS_ALGORITHMS_MATMUL_H_
 
 #include <string>
+#include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/axis.h"
 
 namespace halite {
 
@@ -64,109 +66,104 @@ struct Matmul {
   }
 };
 
-// When a form of tile is used, and its blocks of the k sum: block `i` holds the terms from
-// i * size up to (i + 1) * size or K.
+// When a form of tile is used, the first column that it computes (those before it belong to other
+// forms), and its blocks of the k sum: block `i` holds the terms from i * size up to
+// (i + 1) * size or K.
 struct MatmulForm {
-  Halide::Expr use, size, count;
+  Halide::Expr use, first_col, size, count;
 
   Halide::Expr Terms(const Halide::Expr& block, const Halide::Expr& k) const {
     return Halide::min(size, k - block * size);
   }
-  // The elements of y, block by block. The bounds of r.y and r.z are stated again because Halide
-  // cannot derive them where these loops are fused.
-  Halide::RDom Domain(const std::string& name, const MatmulOperands& in) const {
-    Halide::RDom r({{0, in.n}, {0, in.m}, {0, in.batch}, {0, count}}, name);
+  // The elements of y, block by block, in whole tiles of `multiple` columns. The bounds of r.y and
+  // r.z are stated again because Halide cannot derive them where these loops are fused.
+  Halide::RDom Domain(const std::string& name, const MatmulOperands& in, int multiple) const {
+    const Halide::Expr cols = (in.n - first_col) / multiple * multiple;
+    Halide::RDom r({{first_col, cols}, {0, in.m}, {0, in.batch}, {0, count}}, name);
     r.where(use && r.y >= 0 && r.z >= 0 && r.z < in.batch);
     return r;
   }
 };
 
-// Where tile `index` of `size` elements starts: the last tile ends with the extent, so that it is
-// full wherever the extent holds one tile.
-inline Halide::Expr TileStart(const Halide::Expr& index, int size, const Halide::Expr& extent) {
-  return Halide::max(Halide::min(index * size, extent - size), 0);
-}
-
-// A tile of mr x nr elements, summed over one block of k. A panel is mr rows of A (nr columns of B)
-// copied to scratch memory; where the matrix is narrower than the panel the rest is undefined and
-// the products with it are not stored. An operand that is not packed is read in place.
-// REQUIRES: n >= nr if `wide`, which lets whole rows of B be copied and read.
+// A tile of mr x nr elements, summed over one block of k. An operand that is not packed is read in
+// place. Panels are copies in scratch memory of nr columns of B and of two tiles' rows of A, which
+// are whole cache lines of a transposed A; rows and columns beyond the matrix are 0 there, and
+// their sums are not stored. REQUIRES: pack_b if ragged.
 struct MatmulTile {
   struct Shape {
     int mr, nr;
-    bool pack_a, pack_b, wide;
+    bool pack_a, pack_b;
+    bool ragged = false;  // also computes the columns behind the last whole tile
   };
 
   Shape shape;
-  Halide::Var col{"col"}, row{"row"}, col_tile{"col_tile"}, row_tile{"row_tile"};
+  MatmulForm form;
+  Halide::Var col{"col"}, row{"row"}, row_panel{"row_panel"}, col_panel{"col_panel"};
   Halide::Var term{"term"}, block{"block"}, batch{"batch"};
-  Halide::Var square_col{"square_col"}, square_term{"square_term"};
-  Halide::RDom r, k, a_rows, b_cols, b_terms;
-  Halide::Func a_panel, b_panel, b_square, sum;
+  Halide::RDom r, k;
+  Halide::Func a_panel, b_panel, sum;
+  // A transposed B is packed through squares of lanes x lanes elements, see copy.h.
+  Halide::Var b_term{"b_term"}, b_col{"b_col"}, b_index{"b_index"}, square{"square"},
+      terms{"terms"};
+  Halide::Func b_line;
+  std::vector<Halide::Func> b_square;
 
-  // A transposed B is packed through squares of lanes x lanes elements.
   MatmulTile(const std::string& name, const Shape& tile, const MatmulOperands& in,
-             const MatmulForm& form, int lanes)
+             const MatmulForm& form_in, int lanes)
       : shape(tile),
-        r(form.Domain(name, in)),
+        form(form_in),
+        r(form.Domain(name, in, tile.ragged ? 1 : tile.nr)),
         k(0, form.size, name + "_k"),
-        a_rows(0, Halide::min(tile.mr, in.m), name + "_a_rows"),
-        b_cols(0, tile.wide ? Halide::Expr(tile.nr) : Halide::min(tile.nr, in.n), name + "_b_cols"),
-        b_terms(0, Halide::min(lanes, in.k), name + "_b_terms"),
         a_panel(name + "_a_panel"),
         b_panel(name + "_b_panel"),
-        b_square(name + "_b_square"),
-        sum(name + "_sum") {
+        sum(name + "_sum"),
+        b_line(name + "_b_line") {
     using namespace Halide;
     if (shape.pack_a) PackA(in);
     if (shape.pack_b) PackB(in, lanes);
     const Expr t = Promise(block * form.size + k, in.k);
     k.where(k < in.k - block * form.size);
-    const Expr i = clamp(row_tile * shape.mr + row, 0, in.m - 1);
-    const Expr j = Promise(TileStart(col_tile, shape.nr, in.n) + col, in.n);
-    const Expr a = shape.pack_a ? Expr(a_panel(row, t, row_tile, batch)) : in.A(t, i, batch);
-    const Expr b = shape.pack_b ? Expr(b_panel(col, t, col_tile, batch)) : in.B(j, t, batch);
-    sum(col, row, col_tile, row_tile, block, batch) = cast(in.type, 0);
-    sum(col, row, col_tile, row_tile, block, batch) += a * b;
-  }
-
-  // The sum that belongs to element (r.x, r.y) of matrix r.z and block r.w.
-  Halide::Expr At(const MatmulOperands& in) const {
-    using namespace Halide;
-    const Expr jt = r.x / shape.nr, it = r.y / shape.mr;
-    const Expr row = ShiftedRows(in) ? r.y - TileStart(it, shape.mr, in.m) : r.y % shape.mr;
-    return sum(r.x - TileStart(jt, shape.nr, in.n), row, jt, it, r.w, r.z);
+    const Expr i = Promise(min(row, in.m - 1), in.m), panel_row = row % (2 * shape.mr);
+    const Expr j = Promise(col, in.n), in_form = col - form.first_col;
+    const Expr a =
+        shape.pack_a ? Expr(a_panel(panel_row, t, row / (2 * shape.mr), batch)) : in.A(t, i, batch);
+    const Expr b = shape.pack_b ? Expr(b_panel(in_form % shape.nr, t, in_form / shape.nr, batch))
+                                : in.B(j, t, batch);
+    sum(col, row, block, batch) = cast(in.type, 0);
+    sum(col, row, block, batch) += a * b;
   }
 
  private:
-  bool ShiftedRows(const MatmulOperands& in) const { return shape.pack_a && in.transpose_a; }
-
   void PackA(const MatmulOperands& in) {
     using namespace Halide;
-    if (ShiftedRows(in)) {
-      const Expr i = TileStart(row_tile, shape.mr, in.m) + a_rows;
-      a_panel(row, term, row_tile, batch) = undef(in.type);
-      a_panel(a_rows, term, row_tile, batch) = in.A(term, i, batch);
-    } else {
-      const Expr i = clamp(row_tile * shape.mr + row, 0, in.m - 1);
-      a_panel(row, term, row_tile, batch) = in.A(term, i, batch);
-    }
+    const Expr i = row_panel * (2 * shape.mr) + row;
+    a_panel(row, term, row_panel, batch) =
+        IfExists(i < in.m, in.A(term, Promise(i, in.m), batch), cast(in.type, 0));
   }
 
   void PackB(const MatmulOperands& in, int lanes) {
     using namespace Halide;
-    const Expr j = TileStart(col_tile, shape.nr, in.n);
+    const Expr j = form.first_col + col_panel * shape.nr;
     if (in.transpose_b) {
-      const Expr first = TileStart(term, lanes, in.k);
-      b_square(square_term, square_col, term, col_tile, batch) = undef(in.type);
-      b_square(b_terms, square_col, term, col_tile, batch) =
-          in.B(min(j + square_col, in.n - 1), first + b_terms, batch);
-      const Expr t = min(term - TileStart(term / lanes, lanes, in.k), lanes - 1);
-      b_panel(col, term, col_tile, batch) = b_square(t, col, term / lanes, col_tile, batch);
+      b_line(b_term, b_col, square, terms, col_panel, batch) =
+          IfExists(terms * lanes + b_term < in.k,
+                   in.B(min(j + square * lanes + b_col, in.n - 1),
+                        Promise(terms * lanes + b_term, in.k), batch),
+                   cast(in.type, 0));
+      for (int bit = 1; bit < lanes; bit *= 2) {
+        const Expr from = b_index / 2 + b_index % 2 * (lanes * lanes / 2);
+        Func shuffle(b_panel.name() + "_shuffle");
+        shuffle(b_index, square, terms, col_panel, batch) =
+            b_square.empty() ? b_line(from % lanes, from / lanes, square, terms, col_panel, batch)
+                             : b_square.back()(from, square, terms, col_panel, batch);
+        b_square.push_back(shuffle);
+      }
+      b_panel(col, term, col_panel, batch) = b_square.back()(
+          term % lanes * lanes + col % lanes, col / lanes, term / lanes, col_panel, batch);
     } else {
-      b_panel(col, term, col_tile, batch) = undef(in.type);
-      b_panel(b_cols, term, col_tile, batch) =
-          in.B(shape.wide ? Promise(j + b_cols, in.n) : j + b_cols, term, batch);
+      const Expr element = in.B(Promise(j + col, in.n), term, batch);
+      b_panel(col, term, col_panel, batch) =
+          shape.ragged ? IfExists(j + col < in.n, element, cast(in.type, 0)) : element;
     }
   }
 };
@@ -176,49 +173,45 @@ struct MatmulTile {
 // packed, but A is copied into rows along k where it is stored transposed. REQUIRES: K >= lanes.
 struct MatmulDots {
   int mr, nr;
-  Halide::Var lane{"lane"}, col{"col"}, row{"row"}, col_tile{"col_tile"}, row_tile{"row_tile"};
+  MatmulForm form;
+  Halide::Var lane{"lane"}, col{"col"}, row{"row"};
   Halide::Var term{"term"}, block{"block"}, batch{"batch"};
   Halide::RDom r, k, tail, lane_sum;
   Halide::Func a_row{"dots_a_row"}, partial{"dots_partial"}, sum{"dots_sum"};
 
-  MatmulDots(int tile_rows, int tile_cols, const MatmulOperands& in, const MatmulForm& form,
+  MatmulDots(int tile_rows, int tile_cols, const MatmulOperands& in, const MatmulForm& form_in,
              int lanes)
       : mr(tile_rows),
         nr(tile_cols),
-        r(form.Domain("dots", in)),
+        form(form_in),
+        r(form.Domain("dots", in, 1)),
         k(0, form.size / lanes, "dots_k"),
         tail(0, 1, "dots_tail"),
         lane_sum(0, lanes, "dots_lane") {
     using namespace Halide;
-    const Expr j = clamp(col_tile * nr + col, 0, in.n - 1);
-    const Expr i = clamp(row_tile * mr + row, 0, in.m - 1);
+    const Expr j = clamp(col, 0, in.n - 1);
+    const Expr i = clamp(row, 0, in.m - 1);
     a_row(term, row, batch) = in.A(term, row, batch);
     const auto product = [&](const Expr& term_index) {
       const Expr t = Promise(term_index, in.k);
       return (in.transpose_a ? Expr(a_row(t, i, batch)) : in.A(t, i, batch)) * in.B(j, t, batch);
     };
     const Expr terms = form.Terms(block, in.k), left = terms % lanes;
-    partial(lane, row, col, col_tile, row_tile, block, batch) = cast(in.type, 0);
+    partial(lane, row, col, block, batch) = cast(in.type, 0);
     k.where(k < terms / lanes);
-    partial(lane, row, col, col_tile, row_tile, block, batch) +=
-        product(block * form.size + k * lanes + lane);
+    partial(lane, row, col, block, batch) += product(block * form.size + k * lanes + lane);
     // What is left ends at K: the vector of the last `lanes` terms, without those summed already.
     tail.where(left > 0);
-    partial(lane, row, col, col_tile, row_tile, block, batch) +=
+    partial(lane, row, col, block, batch) +=
         select(lane >= lanes - left, product(in.k - lanes + lane + tail), cast(in.type, 0));
-    sum(col, row, col_tile, row_tile, block, batch) = cast(in.type, 0);
-    sum(col, row, col_tile, row_tile, block, batch) +=
-        partial(lane_sum, row, col, col_tile, row_tile, block, batch);
-  }
-
-  Halide::Expr At(const MatmulOperands&) const {
-    return sum(r.x % nr, r.y % mr, r.x / nr, r.y / mr, r.w, r.z);
+    sum(col, row, block, batch) = cast(in.type, 0);
+    sum(col, row, block, batch) += partial(lane_sum, row, col, block, batch);
   }
 };
 
-// Each form is one update of y, of which exactly one has use = true. An update is written over an
-// RDom because a guarded AVX-512 update over a pure Var assumes that y is aligned. Without
-// `accumulate` the prior y may be loaded but is never used, so that NaN there does no harm.
+// Each form is one update of y. For each column exactly one of them has use = true. An update is
+// written over an RDom because a guarded AVX-512 update over a pure Var assumes that y is aligned.
+// The prior y is loaded behind a branch: a select would wait for memory that it does not use.
 struct BlockedMatmul {
   Halide::Var col{"col"}, row{"row"}, batch{"batch"};
   Halide::Func y{"matmul"};
@@ -229,11 +222,14 @@ struct BlockedMatmul {
 
   // Adds the update of a MatmulTile or MatmulDots.
   template <typename Form>
-  Halide::Stage Add(const Form& form) {
-    const Halide::RDom& r = form.r;
+  Halide::Stage Add(const Form& t) {
+    using Halide::Internal::Call;
+    const Halide::RDom& r = t.r;
     const Halide::Expr prior =
-        Halide::select(r.w > 0 || in_.accumulate, y(r.x, r.y, r.z), Halide::cast(in_.type, 0));
-    y(r.x, r.y, r.z) = prior + form.At(in_);
+        Call::make(in_.type, Call::if_then_else,
+                   {r.w > 0 || in_.accumulate, y(r.x, r.y, r.z), Halide::cast(in_.type, 0)},
+                   Call::PureIntrinsic);
+    y(r.x, r.y, r.z) = prior + t.sum(r.x, r.y, r.w, r.z);
     return y.update(y.num_update_definitions() - 1);
   }
 

@@ -177,10 +177,17 @@ std::vector<Contraction> Products() {
                                     {{1}, 130, 2, 300},
                                     {{1}, 9, 40, 1100},
                                     {{1}, 65, 65, 1},
-                                    {{1}, 130, 67, 259}}) {
+                                    {{1}, 130, 67, 259},
+                                    // At the borders between the forms of tile.
+                                    {{2}, 70, 1, 67},
+                                    {{1}, 4, 128, 33},
+                                    {{1}, 5, 129, 530},
+                                    {{1}, 33, 40, 100}}) {
       cases.push_back(BatchMatmulCase(size, flags & 1, flags & 2));
     }
   }
+  // Large enough to be packed.
+  for (bool ta : {false, true}) cases.push_back(BatchMatmulCase({{1}, 520, 124, 513}, ta, false));
   return cases;
 }
 
