@@ -162,7 +162,7 @@ absl::StatusOr<const FunctionDef*> FunctionRegistry::Find(absl::string_view name
 absl::StatusOr<const FunctionDef*> FunctionRegistry::FindByNnablaName(
     absl::string_view name) const {
   for (const FunctionDef* def : functions_) {
-    if (def->nnabla_name == name) return def;
+    if (!name.empty() && def->nnabla_name == name) return def;
   }
   return absl::NotFoundError(
       absl::StrCat("function ", name, " (nnabla): not in the registry: a known name needed"));

@@ -116,7 +116,7 @@ enum class Gradient : uint8_t {
 
 struct FunctionDef {
   std::string name;         // "softmax": the registry's and the kernels' name
-  std::string nnabla_name;  // "Softmax", as in NNP files
+  std::string nnabla_name;  // "Softmax", as in NNP files; empty if nnabla has no such function
   std::string onnx_name;    // "Softmax", empty if ONNX has no single operator for it
   std::vector<InputDef> inputs;
   bool variadic = false;  // any number (at least 1) of inputs like inputs[0]

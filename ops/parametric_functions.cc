@@ -5,10 +5,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "halite/core/status.h"
+#include "halite/ops/array.h"
 #include "halite/ops/batch_normalization.h"
 #include "halite/ops/convolution.h"
 #include "halite/ops/embed.h"
 #include "halite/ops/layer_normalization.h"
+#include "halite/ops/lstm.h"
 #include "halite/ops/matmul.h"
 
 namespace halite::parametric_functions {
@@ -22,6 +25,22 @@ Variable BadInput(absl::string_view function, const Variable& x, int base_axis) 
   return Variable(absl::InvalidArgumentError(absl::StrCat(function, ": x ", ToString(x.shape()),
                                                           " and base_axis ", base_axis,
                                                           ": a base_axis below the rank needed")));
+}
+
+// Weights [..., inputs + state] of a recurrent layer: uniform within the limits of the inputs and of
+// the state.
+Initializer RecurrentInitializer(int64_t inputs, int64_t state) {
+  const double of_input = CalcUniformLimGlorot(inputs, state);
+  const double of_state = CalcUniformLimGlorot(state, state);
+  return [=](NdArray& w) -> absl::Status {
+    HALITE_RETURN_IF_ERROR(UniformInitializer(-1, 1)(w));
+    HALITE_ASSIGN_OR_RETURN(std::vector<double> values, w.ToVector<double>());
+    for (size_t i = 0; i < values.size(); ++i) {
+      const bool is_input = static_cast<int64_t>(i) % (inputs + state) < inputs;
+      values[i] *= is_input ? of_input : of_state;
+    }
+    return w.CopyFrom(NdArray::From(w.shape(), values));
+  };
 }
 
 }  // namespace
@@ -125,6 +144,51 @@ Variable Embed(const Variable& x, int64_t inputs, int64_t features, const Parame
       "W", {inputs, features}, Or(options.w_init, UniformInitializer(-limit, limit)),
       {!options.fix_parameters});
   return functions::Embed(x, w);
+}
+
+LstmState<Variable> LstmCell(const Variable& x, const Variable& h, const Variable& c,
+                             int64_t state_size, const ParameterScope& scope,
+                             const LstmCellLayerOptions& options) {
+  AffineLayerOptions affine;
+  affine.fix_parameters = options.fix_parameters;
+  affine.w_init = options.w_init;
+  affine.b_init = options.b_init;
+  const Variable z = Affine(functions::Concatenate(std::vector<Variable>{x, h}, {.axis = 1}),
+                            Shape{4, state_size}, scope["lstm"], affine);
+  return functions::LstmGates(z, c);
+}
+
+LstmResult<Variable> Lstm(const Variable& x, const Variable& h, const Variable& c,
+                          const ParameterScope& scope, const LstmLayerOptions& options) {
+  for (const Variable& input : {x, h}) {
+    if (!input.status().ok()) return {input, input, input};
+  }
+  if (x.rank() != 3 || h.rank() != 4) {
+    const Variable error(absl::InvalidArgumentError(
+        absl::StrCat("lstm: x ", ToString(x.shape()), " and h ", ToString(h.shape()),
+                     ": x [T,B,I] and h [L,D,B,H] needed")));
+    return {error, error, error};
+  }
+  const int64_t inputs = x.shape()[2], state = h.shape()[3], layers = options.num_layers;
+  const int64_t directions = options.bidirectional ? 2 : 1, outputs = directions * state;
+  const ParameterScope own = scope["lstm"];
+  const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
+  const Variable w0 =
+      own.GetOrCreate("weight_l0", {directions, 4, state, inputs + state},
+                      Or(options.w0_init, RecurrentInitializer(inputs, state)), parameter);
+  Variable w, b;
+  if (layers > 1) {
+    w = own.GetOrCreate("weight", {layers - 1, directions, 4, state, outputs + state},
+                        Or(options.w_init, RecurrentInitializer(outputs, state)), parameter);
+  }
+  if (options.with_bias) {
+    b = own.GetOrCreate("bias", {layers, directions, 4, state},
+                        Or(options.b_init, ConstantInitializer(0)), parameter);
+  }
+  LstmOptions function;
+  function.num_layers = layers;
+  function.bidirectional = options.bidirectional;
+  return functions::Lstm(x, h, c, w0, w, b, function);
 }
 
 }  // namespace halite::parametric_functions

@@ -59,22 +59,15 @@ Variable Resnet20(const Variable& x, const ParameterScope& scope) {
   return PF::Affine(F::Mean(h, {.axes = {2, 3}}), 10, scope["output"]);
 }
 
-// x [batch, steps, features]. Gates i, f, g, o side by side: c := f c + i g, h := o tanh(c).
+// x [batch, steps, features].
 Variable Lstm(const Variable& x, const ParameterScope& scope) {
   constexpr int64_t kCells = 128;
-  const int64_t batch = x.shape()[0], steps = x.shape()[1];
-  const std::vector<Variable> from_x =
-      F::Split(PF::Affine(x, 4 * kCells, scope["x"], {.base_axis = 2}), {.axis = 1});
-  Variable h, c;
-  for (int64_t t = 0; t < steps; ++t) {
-    const Variable sum = t > 0 ? from_x[t] + PF::Affine(h, 4 * kCells, scope["h"]) : from_x[t];
-    const std::vector<Variable> gate =
-        F::Split(F::Reshape(sum, {.shape = {batch, 4, kCells}}), {.axis = 1});
-    const Variable in = F::Sigmoid(gate[0]) * F::Tanh(gate[2]);
-    c = t > 0 ? F::Sigmoid(gate[1]) * c + in : in;
-    h = F::Sigmoid(gate[3]) * F::Tanh(c);
-  }
-  return PF::Affine(h, 10, scope["output"]);
+  const int64_t batch = x.shape()[0];
+  NdArray zeros({1, 1, batch, kCells}, x.dtype());
+  zeros.Zero();
+  const Variable start(zeros);
+  const Variable h = PF::Lstm(F::Transpose(x, {.axes = {1, 0, 2}}), start, start, scope).h;
+  return PF::Affine(F::Reshape(h, {.shape = {batch, kCells}}), 10, scope["output"]);
 }
 
 // x [batch, steps, size]. Attention of 4 heads.
