@@ -39,7 +39,7 @@ struct InputDef {
 };
 
 // The value of an option, for callers that know functions by name only.
-using OptionValue = std::variant<bool, int64_t, double, std::vector<int64_t>>;
+using OptionValue = std::variant<bool, int64_t, double, std::vector<int64_t>, std::string>;
 
 std::string DebugString(const OptionValue& value);
 
@@ -96,12 +96,14 @@ class OptionsDef {
   static OptionValue Get(const Shape& value) {
     return std::vector<int64_t>(value.begin(), value.end());
   }
+  static OptionValue Get(const std::string& value) { return value; }
   static bool Set(const OptionValue& value, bool& field);
   static bool Set(const OptionValue& value, int& field);
   static bool Set(const OptionValue& value, int64_t& field);
   static bool Set(const OptionValue& value, double& field);
   static bool Set(const OptionValue& value, std::vector<int64_t>& field);
   static bool Set(const OptionValue& value, Shape& field);
+  static bool Set(const OptionValue& value, std::string& field);
 
   std::vector<Field> fields_;
   std::shared_ptr<void> (*make_)() = nullptr;

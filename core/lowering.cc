@@ -59,6 +59,7 @@ absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
   for (const auto& output : node.outputs) empty = empty || output->data.size() == 0;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     lowering.accumulate_.push_back(nullptr);
+    lowering.owns_.push_back(false);
     if (!inputs[i].wanted) continue;
     const InputDef& input = node.def.inputs[std::min(i, node.def.inputs.size() - 1)];
     if (input.kind != InputKind::kData || !input.differentiable) {
@@ -72,6 +73,7 @@ absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
                                          [&](const auto& other) { return other.grad == grad; });
     accumulations.push_back({grad, inputs[i].accumulate, is_repeated, false});
     lowering.accumulate_.back() = &accumulations.back().effective;
+    lowering.owns_.back() = !inputs[i].accumulate && !is_repeated;
     if (empty) lowering.Fill(lowering.dx(static_cast<int>(i)), 0);
   }
   if (!empty) node.def.backward(lowering);

@@ -107,6 +107,9 @@ class Lowering {
   Operand dx(int i = 0);
   // Whether Backward asks for the gradient of input i.
   bool wants(int i) const { return given(i) && gradients_[i].wanted; }
+  // Whether each Backward overwrites the gradient of input i, and no other input is the same array:
+  // dx(i) may then hold something else in between.
+  bool owns(int i) const { return wants(i) && owns_[i]; }
 
   // An array that lives from Forward to Backward (and on). The index is the function's own choice.
   Operand State(int index, const Shape& shape, DType dtype);
@@ -145,6 +148,7 @@ class Lowering {
   std::vector<GradientInput> gradients_;
   std::vector<NdArray*> output_grads_;   // where dy stands
   std::vector<const bool*> accumulate_;  // by input
+  std::vector<bool> owns_;               // by input
   Program program_;
   absl::Status status_;
 };

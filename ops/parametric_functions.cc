@@ -21,11 +21,35 @@ Initializer Or(const Initializer& given, const Initializer& otherwise) {
   return given != nullptr ? given : otherwise;
 }
 
+// The error that x carries, or that of a base_axis it does not have.
 Variable BadInput(absl::string_view function, const Variable& x, int base_axis) {
+  if (!x.status().ok()) return x;
   return Variable(absl::InvalidArgumentError(absl::StrCat(function, ": x ", ToString(x.shape()),
                                                           " and base_axis ", base_axis,
                                                           ": a base_axis below the rank needed")));
 }
+
+bool HasChannels(const Variable& x, const BatchNormalizationLayerOptions& options) {
+  return x.status().ok() && options.axis >= 0 && options.axis < x.rank();
+}
+
+struct NormalizationParameters {
+  Variable beta, gamma, mean, variance;
+
+  // REQUIRES: HasChannels.
+  NormalizationParameters(const Variable& x, const ParameterScope& scope,
+                          const BatchNormalizationLayerOptions& options) {
+    Shape shape(x.rank(), 1);
+    shape[options.axis] = x.shape()[options.axis];
+    const ParameterScope own = scope["bn"];
+    const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
+    const ParameterOptions statistic{false, x.dtype()};
+    beta = own.GetOrCreate("beta", shape, ConstantInitializer(0), parameter);
+    gamma = own.GetOrCreate("gamma", shape, ConstantInitializer(1), parameter);
+    mean = own.GetOrCreate("mean", shape, ConstantInitializer(0), statistic);
+    variance = own.GetOrCreate("var", shape, ConstantInitializer(1), statistic);
+  }
+};
 
 // Weights [..., inputs + state] of a recurrent layer: uniform within the limits of the inputs and of
 // the state.
@@ -96,25 +120,27 @@ Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64
 
 Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
                             const BatchNormalizationLayerOptions& options) {
-  if (!x.status().ok()) return x;
-  if (options.axis < 0 || options.axis >= x.rank()) {
-    return BadInput("batch_normalization", x, options.axis);
-  }
-  Shape shape(x.rank(), 1);
-  shape[options.axis] = x.shape()[options.axis];
-  const ParameterScope own = scope["bn"];
-  const ParameterOptions parameter{!options.fix_parameters, x.dtype()};
-  const ParameterOptions statistic{false, x.dtype()};
-  const Variable beta = own.GetOrCreate("beta", shape, ConstantInitializer(0), parameter);
-  const Variable gamma = own.GetOrCreate("gamma", shape, ConstantInitializer(1), parameter);
-  const Variable mean = own.GetOrCreate("mean", shape, ConstantInitializer(0), statistic);
-  const Variable variance = own.GetOrCreate("var", shape, ConstantInitializer(1), statistic);
+  if (!HasChannels(x, options)) return BadInput("batch_normalization", x, options.axis);
+  const NormalizationParameters own(x, scope, options);
   BatchNormalizationOptions function;
   function.axes = {options.axis};
   function.decay_rate = options.decay_rate;
   function.eps = options.eps;
   function.batch_stat = options.batch_stat;
-  return functions::BatchNormalization(x, beta, gamma, mean, variance, function);
+  return functions::BatchNormalization(x, own.beta, own.gamma, own.mean, own.variance, function);
+}
+
+Variable FusedBatchNormalization(const Variable& x, const Variable& z, const ParameterScope& scope,
+                                 const BatchNormalizationLayerOptions& options) {
+  if (!HasChannels(x, options)) return BadInput("fused_batch_normalization", x, options.axis);
+  const NormalizationParameters own(x, scope, options);
+  FusedBatchNormalizationOptions function;
+  function.axes = {options.axis};
+  function.decay_rate = options.decay_rate;
+  function.eps = options.eps;
+  function.batch_stat = options.batch_stat;
+  return functions::FusedBatchNormalization(x, own.beta, own.gamma, own.mean, own.variance, z,
+                                            function);
 }
 
 Variable LayerNormalization(const Variable& x, const ParameterScope& scope,

@@ -95,6 +95,11 @@ Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64
 Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
                             const BatchNormalizationLayerOptions& options = {});
 
+// relu(BatchNormalization(x) + z) with the same parameters, see functions::FusedBatchNormalization;
+// z may be an empty variable.
+Variable FusedBatchNormalization(const Variable& x, const Variable& z, const ParameterScope& scope,
+                                 const BatchNormalizationLayerOptions& options = {});
+
 // Layer normalization with parameters layer_normalization/beta (0) and
 // layer_normalization/gamma (1) of x's shape, with 1 at the batch axes.
 Variable LayerNormalization(const Variable& x, const ParameterScope& scope,

@@ -71,6 +71,18 @@ const std::vector<GradientCase>& GradientCases() {
       Case("batch_normalization", {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}}},
            {{"batch_stat", false}})
           .In(0.5, 3),
+      // The same. No sum is near 0 in them, where relu has no derivative.
+      Case("fused_batch_normalization",
+           {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}},
+            {{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {8, 3, 2}},
+            {{2, 3, 37}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {2, 3, 37}}})
+          .In(-2, 3)
+          .Within(1e-5, 1e-3),
+      Case("fused_batch_normalization",
+           {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {8, 3, 2}},
+            {{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}}},
+           {{"batch_stat", false}})
+          .In(0.5, 3),
       Case("layer_normalization", {{{3, 5}, {1, 5}, {1, 5}},
                                    {{1, 1}, {1, 1}, {1, 1}},
                                    {{67, 4, 9}, {1, 4, 9}, {1, 4, 9}},

@@ -30,26 +30,32 @@ Variable Lenet(const Variable& x, const ParameterScope& scope) {
   return PF::Affine(F::Relu(PF::Affine(h, 50, scope["affine3"])), 10, scope["affine4"]);
 }
 
-// Convolution without bias and batch normalization.
-Variable ConvolutionBn(const Variable& x, int64_t maps, int64_t kernel, int64_t stride,
-                       const ParameterScope& scope) {
+Variable ConvolutionWithoutBias(const Variable& x, int64_t maps, int64_t kernel, int64_t stride,
+                                const ParameterScope& scope) {
   const int64_t pad = kernel / 2;
-  const Variable h =
-      PF::Convolution(x, maps, {kernel, kernel}, scope,
-                      {.pad = {pad, pad}, .stride = {stride, stride}, .with_bias = false});
-  return PF::BatchNormalization(h, scope);
+  return PF::Convolution(x, maps, {kernel, kernel}, scope,
+                         {.pad = {pad, pad}, .stride = {stride, stride}, .with_bias = false});
 }
 
 Variable ResidualBlock(const Variable& x, int64_t maps, int64_t stride,
                        const ParameterScope& scope) {
-  const Variable h = F::Relu(ConvolutionBn(x, maps, 3, stride, scope["1"]));
+  const Variable none;
+  const ParameterScope first = scope["1"], second = scope["2"], shortcut = scope["shortcut"];
+  Variable h =
+      PF::FusedBatchNormalization(ConvolutionWithoutBias(x, maps, 3, stride, first), none, first);
+  h = ConvolutionWithoutBias(h, maps, 3, 1, second);
   const bool is_projected = stride != 1 || x.shape()[1] != maps;
-  const Variable shortcut = is_projected ? ConvolutionBn(x, maps, 1, stride, scope["shortcut"]) : x;
-  return F::Relu(ConvolutionBn(h, maps, 3, 1, scope["2"]) + shortcut);
+  const Variable z =
+      is_projected
+          ? PF::BatchNormalization(ConvolutionWithoutBias(x, maps, 1, stride, shortcut), shortcut)
+          : x;
+  return PF::FusedBatchNormalization(h, z, second);
 }
 
 Variable Resnet20(const Variable& x, const ParameterScope& scope) {
-  Variable h = F::Relu(ConvolutionBn(x, 16, 3, 1, scope["input"]));
+  const ParameterScope input = scope["input"];
+  Variable h =
+      PF::FusedBatchNormalization(ConvolutionWithoutBias(x, 16, 3, 1, input), Variable(), input);
   for (const int64_t maps : {16, 32, 64}) {
     for (const char* block : {"1", "2", "3"}) {
       const int64_t stride = maps > 16 && *block == '1' ? 2 : 1;
