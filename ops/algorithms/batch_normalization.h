@@ -255,7 +255,7 @@ struct ChannelScale {
   }
 };
 
-// y(i, c, o).
+// y(i, c, o), strict: relu may follow, which must see a NaN.
 struct BatchNormalization {
   Halide::Var i{"x"}, c{"channel"}, o{"y"};
   ChannelScale channel;
@@ -265,7 +265,7 @@ struct BatchNormalization {
                      const Halide::Func& mean, const Halide::Func& variance,
                      const Halide::Expr& eps)
       : channel(gamma, variance, eps) {
-    y(i, c, o) = (x(i, c, o) - mean(c)) * channel.scale(c) + beta(c);
+    y(i, c, o) = Halide::strict_float((x(i, c, o) - mean(c)) * channel.scale(c) + beta(c));
   }
 };
 
@@ -276,7 +276,7 @@ struct FusedBatchNormalization {
 
   FusedBatchNormalization(const BatchNormalization& normal, const Halide::Func& z) {
     const Halide::Expr sum = normal.y(i, c, o);
-    y(i, c, o) = Relu(z.defined() ? sum + z(i, c, o) : sum);
+    y(i, c, o) = Relu(z.defined() ? Halide::strict_float(sum + z(i, c, o)) : sum);
   }
   // What arrives at the normalization.
   Halide::Func Masked(const Halide::Func& dy) const {

@@ -31,7 +31,9 @@ struct LstmGates {
         f(math::Sigmoid(x.forget)),
         g(math::Tanh(x.candidate)),
         o(math::Sigmoid(x.out)),
-        c(f * x.c + i * g),
+        // Strict: tanh compares it, and must see a NaN.
+        c(math::internal::StrictAdd(math::internal::StrictMul(f, x.c),
+                                    math::internal::StrictMul(i, g))),
         squashed(math::Tanh(c)),
         h(o * squashed) {}
 };

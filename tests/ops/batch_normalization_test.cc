@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "halite/core/context.h"
 #include "halite/core/random.h"
@@ -423,19 +424,26 @@ TEST(FusedBatchNormalization, TheSameVariableTwice) {
 }
 
 TEST(FusedBatchNormalization, NanGetsThrough) {
-  const NdArray zeros(Shape{1, 1}), ones = NdArray::From<float>({1, 1}, std::vector<float>(1, 1));
+  const int64_t n = 37;
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const Variable x(NdArray::From<float>({4, 1}, std::vector<float>{1, 2, 3, 4}));
-  const Variable z(NdArray::From<float>({4, 1}, std::vector<float>{0, nan, -9, 9}), true);
-  const Variable y =
-      F::FusedBatchNormalization(x, Variable(zeros), Variable(ones), Variable(zeros.Copy().value()),
-                                 Variable(ones.Copy().value()), z);
-  ASSERT_TRUE(y.Forward().ok());
-  const auto values = y.data().ToVector<float>().value();
-  EXPECT_EQ(values[0], 0);
-  EXPECT_TRUE(std::isnan(values[1]));
-  EXPECT_EQ(values[2], 0);
-  EXPECT_GT(values[3], 9);
+  const Variable zeros(NdArray::From<float>({1, 1, 1}, std::vector<float>(1, 0)));
+  const Variable ones(NdArray::From<float>({1, 1, 1}, std::vector<float>(1, 1)));
+  FusedBatchNormalizationOptions options;
+  options.batch_stat = false;
+  for (int64_t at = 0; at < n; ++at) {
+    std::vector<float> plain(n, -1), with_nan(n, -1);
+    with_nan[at] = nan;
+    const Variable x(NdArray::From<float>({1, 1, n}, plain));
+    const Variable bad(NdArray::From<float>({1, 1, n}, with_nan)), none;
+    for (const auto& [own, z] : {std::pair(bad, none), std::pair(bad, x), std::pair(x, bad)}) {
+      const Variable y = F::FusedBatchNormalization(own, zeros, ones, zeros, ones, z, options);
+      ASSERT_TRUE(y.Forward().ok());
+      const auto values = y.data().ToVector<float>().value();
+      for (int64_t i = 0; i < n; ++i) {
+        EXPECT_TRUE(i == at ? std::isnan(values[i]) : values[i] == 0) << i << " is " << values[i];
+      }
+    }
+  }
 }
 
 TEST(FusedBatchNormalization, ErrorsSayWhatIsNeeded) {
