@@ -138,7 +138,8 @@ struct FunctionDef {
   // The output may share the memory of input 0 (reshape): Forward moves nothing.
   bool aliases_input = false;
   // Output 0 may be written over the memory of input 0 once nobody else needs that: each element of
-  // the output depends on the element of the input at the same place, and on no other.
+  // the output depends on the element of the input at the same place, and on no other. So does the
+  // gradient of a function of one input, which may be written over that of the output.
   bool in_place = false;
   // Each Forward draws random numbers.
   bool draws_random_numbers = false;

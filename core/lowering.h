@@ -80,10 +80,12 @@ class Lowering {
     bool wanted = false;
     bool accumulate = false;
   };
-  // `output_grads`: the arrays to read dy from, usually the outputs' own gradients.
+  // `output_grads`: the arrays to read dy from, usually the outputs' own gradients. `in_place`: the
+  // gradient of input 0 takes over the memory of that of output 0, which nobody needs afterwards.
   static absl::StatusOr<Program> Backward(internal::FunctionNode& node,
                                           const std::vector<GradientInput>& inputs,
-                                          const std::vector<NdArray*>& output_grads);
+                                          const std::vector<NdArray*>& output_grads,
+                                          bool in_place = false);
 
   const FunctionDef& def() const { return node_.def; }
   template <typename T>
@@ -141,6 +143,7 @@ class Lowering {
   // The kernel of the first of the context's back ends that has one, or null.
   const Kernel* Find(const std::string& name) const;
   void NoteReads(const Operand& operand);
+  void TakeOver(NdArray* from, NdArray* to);
 
   internal::FunctionNode& node_;
   const bool is_backward_;

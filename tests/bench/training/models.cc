@@ -81,11 +81,10 @@ Variable Attention(const Variable& x, const ParameterScope& scope) {
   const int64_t batch = x.shape()[0], steps = x.shape()[1], size = x.shape()[2], heads = 4;
   const Variable qkv = F::Reshape(PF::Affine(x, 3 * size, scope["qkv"], {.base_axis = 2}),
                                   {.shape = {batch, steps, 3, heads, size / heads}});
-  const std::vector<Variable> part =
-      F::Split(F::Transpose(qkv, {.axes = {2, 0, 3, 1, 4}}), {.axis = 0});
-  const double scale = 1 / std::sqrt(static_cast<double>(size / heads));
-  const Variable weights =
-      F::Softmax(F::MulScalar(F::BatchMatmul(part[0], part[1], {.transpose_b = true}), scale));
+  std::vector<Variable> part = F::Split(qkv, {.axis = 2});
+  for (Variable& each : part) each = F::Transpose(each, {.axes = {0, 2, 1, 3}});
+  const Variable query = F::MulScalar(part[0], 1 / std::sqrt(static_cast<double>(size / heads)));
+  const Variable weights = F::Softmax(F::BatchMatmul(query, part[1], {.transpose_b = true}));
   const Variable y = F::Transpose(F::BatchMatmul(weights, part[2]), {.axes = {0, 2, 1, 3}});
   return PF::Affine(F::Reshape(y, {.shape = {batch, steps, size}}), size, scope["out"],
                     {.base_axis = 2});
