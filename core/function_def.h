@@ -135,7 +135,8 @@ struct FunctionDef {
   std::vector<std::string> kernels;
   std::vector<std::string> gradient_kernels;
 
-  // The output may share the memory of input 0 (reshape): Forward moves nothing.
+  // The output may share the memory of input 0 (reshape): Forward moves nothing. In Backward the
+  // gradient of the only input may take over that of the output.
   bool aliases_input = false;
   // Output 0 may be written over the memory of input 0 once nobody else needs that: each element of
   // the output depends on the element of the input at the same place, and on no other. So does the

@@ -113,6 +113,10 @@ class Lowering {
   // dx(i) may then hold something else in between.
   bool owns(int i) const { return wants(i) && owns_[i]; }
 
+  // Whether output 0 (in Backward the gradient of input 0) stands where input 0 (the gradient of
+  // output 0) stood.
+  bool in_place() const { return in_place_; }
+
   // An array that lives from Forward to Backward (and on). The index is the function's own choice.
   Operand State(int index, const Shape& shape, DType dtype);
   // An array that lives during this program alone.
