@@ -51,8 +51,8 @@ struct NormalizationParameters {
   }
 };
 
-// Weights [..., inputs + state] of a recurrent layer: uniform within the limits of the inputs and of
-// the state.
+// Weights [..., inputs + state] of a recurrent layer: uniform within the limits of the inputs and
+// of the state.
 Initializer RecurrentInitializer(int64_t inputs, int64_t state) {
   const double of_input = CalcUniformLimGlorot(inputs, state);
   const double of_state = CalcUniformLimGlorot(state, state);

@@ -109,9 +109,9 @@ Variable LayerNormalization(const Variable& x, const ParameterScope& scope,
 Variable Embed(const Variable& x, int64_t inputs, int64_t features, const ParameterScope& scope,
                const EmbedLayerOptions& options = {});
 
-// One step of a cell: x [batch, inputs], h and c [batch, state_size] to the next h and c. Parameters
-// lstm/affine/W [inputs + state_size, 4, state_size] of x and h side by side and lstm/affine/b
-// [4, state_size], for the gates i, o, f, g: see functions::LstmGates.
+// One step of a cell: x [batch, inputs], h and c [batch, state_size] to the next h and c.
+// Parameters lstm/affine/W [inputs + state_size, 4, state_size] of x and h side by side and
+// lstm/affine/b [4, state_size], for the gates i, o, f, g: see functions::LstmGates.
 LstmState<Variable> LstmCell(const Variable& x, const Variable& h, const Variable& c,
                              int64_t state_size, const ParameterScope& scope,
                              const LstmCellLayerOptions& options = {});

@@ -11,9 +11,10 @@
 //                                      sum_centered, eps -> dx
 //   batch_normalization_fixed_dx:      dy, gamma, variance, eps -> dx
 //   fused_batch_normalization:         as batch_normalization, then relu
-//   fused_batch_normalization_add:     also z -> y
-//   fused_batch_normalization_sums, fused_batch_normalization_dx: also beta (and gamma); relu's mask
-//                                      is computed anew from x, which they read in any case
+//   fused_batch_normalization_add:     also z, which is added before relu
+//   fused_batch_normalization_sums, fused_batch_normalization_dx:
+//                                      also beta and gamma: relu's mask is computed anew from x,
+//                                      which they read in any case
 //
 // On the CPU a channel is summed by one task, in pieces of the type of the data that are added in
 // double precision; sums never cross a task. The variance of float32 numbers of deviation 1 about

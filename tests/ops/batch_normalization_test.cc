@@ -294,7 +294,7 @@ TEST(BatchNormalization, VarianceOfALargeMeanAndOfManyElements) {
   }
 }
 
-// ---- fused_batch_normalization: relu(y + z) of the formulas above, and what the mask lets through.
+// ---- fused_batch_normalization: relu(y + z) of the formulas above, and what its mask lets pass.
 
 Result ComputeFused(Problem p, const std::vector<double>& z, const std::vector<double>& dy) {
   std::vector<double> y = Compute(p).y;

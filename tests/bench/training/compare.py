@@ -73,7 +73,8 @@ def main():
     parser.add_argument("--torch_steps", default=os.path.join(folder, "torch_steps.py"))
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--models", default="mlp,lenet,resnet20,lstm,transformer")
-    parser.add_argument("--modes", default="eager,channels_last", help=",".join(MODES) + " of torch")
+    parser.add_argument("--modes", default="eager,channels_last",
+                        help=",".join(MODES) + " of torch")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1, help="of each measurement")
