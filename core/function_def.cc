@@ -15,6 +15,7 @@ std::string DebugString(const OptionValue& value) {
     std::string operator()(int64_t v) const { return absl::StrCat(v); }
     std::string operator()(double v) const { return absl::StrCat(v); }
     std::string operator()(const std::vector<int64_t>& v) const { return ToString(v); }
+    std::string operator()(const std::string& v) const { return v; }
     static std::string ToString(absl::Span<const int64_t> v) { return halite::ToString(v); }
   };
   return std::visit(Text(), value);
@@ -83,6 +84,11 @@ bool OptionsDef::Set(const OptionValue& value, Shape& field) {
     return field.assign(v->begin(), v->end()), true;
   }
   return false;
+}
+
+bool OptionsDef::Set(const OptionValue& value, std::string& field) {
+  const auto* v = std::get_if<std::string>(&value);
+  return v != nullptr && (field = *v, true);
 }
 
 Inference::Inference(const FunctionDef& def, std::vector<Input> inputs, const void* options)
@@ -162,7 +168,7 @@ absl::StatusOr<const FunctionDef*> FunctionRegistry::Find(absl::string_view name
 absl::StatusOr<const FunctionDef*> FunctionRegistry::FindByNnablaName(
     absl::string_view name) const {
   for (const FunctionDef* def : functions_) {
-    if (def->nnabla_name == name) return def;
+    if (!name.empty() && def->nnabla_name == name) return def;
   }
   return absl::NotFoundError(
       absl::StrCat("function ", name, " (nnabla): not in the registry: a known name needed"));

@@ -39,7 +39,7 @@ struct InputDef {
 };
 
 // The value of an option, for callers that know functions by name only.
-using OptionValue = std::variant<bool, int64_t, double, std::vector<int64_t>>;
+using OptionValue = std::variant<bool, int64_t, double, std::vector<int64_t>, std::string>;
 
 std::string DebugString(const OptionValue& value);
 
@@ -96,12 +96,14 @@ class OptionsDef {
   static OptionValue Get(const Shape& value) {
     return std::vector<int64_t>(value.begin(), value.end());
   }
+  static OptionValue Get(const std::string& value) { return value; }
   static bool Set(const OptionValue& value, bool& field);
   static bool Set(const OptionValue& value, int& field);
   static bool Set(const OptionValue& value, int64_t& field);
   static bool Set(const OptionValue& value, double& field);
   static bool Set(const OptionValue& value, std::vector<int64_t>& field);
   static bool Set(const OptionValue& value, Shape& field);
+  static bool Set(const OptionValue& value, std::string& field);
 
   std::vector<Field> fields_;
   std::shared_ptr<void> (*make_)() = nullptr;
@@ -116,7 +118,7 @@ enum class Gradient : uint8_t {
 
 struct FunctionDef {
   std::string name;         // "softmax": the registry's and the kernels' name
-  std::string nnabla_name;  // "Softmax", as in NNP files
+  std::string nnabla_name;  // "Softmax", as in NNP files; empty if nnabla has no such function
   std::string onnx_name;    // "Softmax", empty if ONNX has no single operator for it
   std::vector<InputDef> inputs;
   bool variadic = false;  // any number (at least 1) of inputs like inputs[0]
@@ -133,10 +135,12 @@ struct FunctionDef {
   std::vector<std::string> kernels;
   std::vector<std::string> gradient_kernels;
 
-  // The output may share the memory of input 0 (reshape): Forward moves nothing.
+  // The output may share the memory of input 0 (reshape): Forward moves nothing. In Backward the
+  // gradient of the only input may take over that of the output.
   bool aliases_input = false;
   // Output 0 may be written over the memory of input 0 once nobody else needs that: each element of
-  // the output depends on the element of the input at the same place, and on no other.
+  // the output depends on the element of the input at the same place, and on no other. So does the
+  // gradient of a function of one input, which may be written over that of the output.
   bool in_place = false;
   // Each Forward draws random numbers.
   bool draws_random_numbers = false;

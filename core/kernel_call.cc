@@ -246,8 +246,15 @@ class DevicePart {
 
   bool ok() const { return part_.device != 0 && (copy_.dim == nullptr || is_copied_); }
   uint64_t handle() const { return is_copied_ ? copy_.device : part_.device; }
-  // After the kernel has written.
-  bool WriteBack() { return !is_copied_ || Copy(copy_, part_); }
+  // After the kernel has written the elements of `view`; others may be other arguments' by now.
+  bool WriteBack(const halide_buffer_t& view) {
+    if (!is_copied_) return true;
+    for (halide_buffer_t* buffer : {&copy_, &part_}) {
+      buffer->dimensions = view.dimensions;
+      buffer->dim = view.dim;
+    }
+    return Copy(copy_, part_);
+  }
 
  private:
   static constexpr int64_t kOpenclAlignment = 128;
@@ -287,7 +294,9 @@ absl::Status KernelCall::RunOnGpu(ExecutionContext& context) {
   }
   int code = kernel_->argv(args_.data());
   for (size_t i = 0; i < buffers_.size(); ++i) {
-    if (code == 0 && buffers_[i].is_output && !parts[i].WriteBack()) code = -1;
+    if (code == 0 && buffers_[i].is_output && !parts[i].WriteBack(buffers_[i].buffer)) {
+      code = -1;
+    }
     buffers_[i].buffer.device = 0;
     buffers_[i].buffer.device_interface = nullptr;
     buffers_[i].buffer.flags = 0;

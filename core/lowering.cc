@@ -28,14 +28,7 @@ absl::Status Program::Run(ExecutionContext& context) {
 absl::StatusOr<Program> Lowering::Forward(FunctionNode& node, bool in_place) {
   Lowering lowering(node, /*is_backward=*/false);
   lowering.in_place_ = in_place;
-  if (in_place) {
-    lowering.program_.instructions_.push_back(
-        {nullptr,
-         [from = &node.inputs[0]->arrays->data, to = &node.outputs[0]->data](ExecutionContext&) {
-           to->SwapMemory(*from);
-           return absl::OkStatus();
-         }});
-  }
+  if (in_place) lowering.TakeOver(&node.inputs[0]->arrays->data, &node.outputs[0]->data);
   const bool empty = std::all_of(node.outputs.begin(), node.outputs.end(),
                                  [](const auto& output) { return output->data.size() == 0; });
   if (!empty) node.def.forward(lowering);
@@ -45,8 +38,10 @@ absl::StatusOr<Program> Lowering::Forward(FunctionNode& node, bool in_place) {
 
 absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
                                            const std::vector<GradientInput>& inputs,
-                                           const std::vector<NdArray*>& output_grads) {
+                                           const std::vector<NdArray*>& output_grads,
+                                           bool in_place) {
   Lowering lowering(node, /*is_backward=*/true);
+  lowering.in_place_ = in_place;
   lowering.gradients_ = inputs;
   lowering.output_grads_ = output_grads;
   if (node.def.gradient == Gradient::kNone) {
@@ -59,6 +54,7 @@ absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
   for (const auto& output : node.outputs) empty = empty || output->data.size() == 0;
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     lowering.accumulate_.push_back(nullptr);
+    lowering.owns_.push_back(false);
     if (!inputs[i].wanted) continue;
     const InputDef& input = node.def.inputs[std::min(i, node.def.inputs.size() - 1)];
     if (input.kind != InputKind::kData || !input.differentiable) {
@@ -72,8 +68,10 @@ absl::StatusOr<Program> Lowering::Backward(FunctionNode& node,
                                          [&](const auto& other) { return other.grad == grad; });
     accumulations.push_back({grad, inputs[i].accumulate, is_repeated, false});
     lowering.accumulate_.back() = &accumulations.back().effective;
+    lowering.owns_.back() = !inputs[i].accumulate && !is_repeated;
     if (empty) lowering.Fill(lowering.dx(static_cast<int>(i)), 0);
   }
+  if (in_place) lowering.TakeOver(output_grads[0], &node.inputs[0]->arrays->grad);
   if (!empty) node.def.backward(lowering);
   HALITE_RETURN_IF_ERROR(lowering.status_);
   return std::move(lowering.program_);
@@ -90,7 +88,7 @@ DType Lowering::dtype() const {
 }
 
 Operand Lowering::x(int i) {
-  if (in_place_ && node_.inputs[i] == node_.inputs[0]) return y();
+  if (in_place_ && !is_backward_ && node_.inputs[i] == node_.inputs[0]) return y();
   Operand operand(&node_.inputs[i]->arrays->data);
   operand.must_not_be_cleared_ = is_backward_;
   return operand;
@@ -102,7 +100,9 @@ Operand Lowering::y(int i) {
   return operand;
 }
 
-Operand Lowering::dy(int i) { return Operand(output_grads_[i]); }
+Operand Lowering::dy(int i) {
+  return Operand(in_place_ ? &node_.inputs[0]->arrays->grad : output_grads_[i]);
+}
 
 Operand Lowering::dx(int i) {
   HALITE_CHECK(wants(i), absl::StrCat(def().name, ": gradient ", i, " is not wanted"));
@@ -123,6 +123,17 @@ Operand Lowering::State(int index, const Shape& shape, DType dtype) {
 
 Operand Lowering::Scratch(const Shape& shape, DType dtype) {
   return Operand(&program_.scratch_.emplace_back(shape, dtype));
+}
+
+// Where one of the two is part of other memory, the elements alone go over.
+void Lowering::TakeOver(NdArray* from, NdArray* to) {
+  program_.instructions_.push_back({nullptr, [from, to](ExecutionContext&) {
+                                      if (!from->IsWholeStorage() || !to->IsWholeStorage()) {
+                                        return to->CopyFrom(*from);
+                                      }
+                                      to->SwapMemory(*from);
+                                      return absl::OkStatus();
+                                    }});
 }
 
 void Lowering::NoteReads(const Operand& operand) {

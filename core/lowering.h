@@ -80,10 +80,12 @@ class Lowering {
     bool wanted = false;
     bool accumulate = false;
   };
-  // `output_grads`: the arrays to read dy from, usually the outputs' own gradients.
+  // `output_grads`: the arrays to read dy from, usually the outputs' own gradients. `in_place`: the
+  // gradient of input 0 takes over the memory of that of output 0, which nobody needs afterwards.
   static absl::StatusOr<Program> Backward(internal::FunctionNode& node,
                                           const std::vector<GradientInput>& inputs,
-                                          const std::vector<NdArray*>& output_grads);
+                                          const std::vector<NdArray*>& output_grads,
+                                          bool in_place = false);
 
   const FunctionDef& def() const { return node_.def; }
   template <typename T>
@@ -107,6 +109,13 @@ class Lowering {
   Operand dx(int i = 0);
   // Whether Backward asks for the gradient of input i.
   bool wants(int i) const { return given(i) && gradients_[i].wanted; }
+  // Whether each Backward overwrites the gradient of input i, and no other input is the same array:
+  // dx(i) may then hold something else in between.
+  bool owns(int i) const { return wants(i) && owns_[i]; }
+
+  // Whether output 0 (in Backward the gradient of input 0) stands where input 0 (the gradient of
+  // output 0) stood.
+  bool in_place() const { return in_place_; }
 
   // An array that lives from Forward to Backward (and on). The index is the function's own choice.
   Operand State(int index, const Shape& shape, DType dtype);
@@ -138,6 +147,7 @@ class Lowering {
   // The kernel of the first of the context's back ends that has one, or null.
   const Kernel* Find(const std::string& name) const;
   void NoteReads(const Operand& operand);
+  void TakeOver(NdArray* from, NdArray* to);
 
   internal::FunctionNode& node_;
   const bool is_backward_;
@@ -145,6 +155,7 @@ class Lowering {
   std::vector<GradientInput> gradients_;
   std::vector<NdArray*> output_grads_;   // where dy stands
   std::vector<const bool*> accumulate_;  // by input
+  std::vector<bool> owns_;               // by input
   Program program_;
   absl::Status status_;
 };

@@ -98,6 +98,7 @@ class NdArray {
   // For the engine: the memory, and the first element's place in it.
   Storage& storage() const { return *state_->storage; }
   int64_t offset() const { return state_->offset; }
+  bool IsWholeStorage() const { return state_->size == state_->storage->elements(); }
   // Makes this array (all its handles) a view of the memory of `other`, which has as many elements.
   void Alias(const NdArray& other);
   // Exchanges the memory of two arrays of the same size and dtype.
@@ -117,7 +118,6 @@ class NdArray {
 
   explicit NdArray(std::shared_ptr<State> state) : state_(std::move(state)) {}
   absl::StatusOr<std::byte*> Access(DType dtype, halite::Access access) const;
-  bool IsWholeStorage() const { return state_->size == state_->storage->elements(); }
 
   std::shared_ptr<State> state_;
 };

@@ -173,13 +173,17 @@ absl::StatusOr<std::unique_ptr<Plan>> Plan::MakeBackward(const Variable& target,
       }
       inputs.push_back(gradient);
     }
-    HALITE_ASSIGN_OR_RETURN(step.program, Lowering::Backward(function, inputs, output_grads));
     for (size_t o = 0; clearing.clear_buffer && o < function.outputs.size(); ++o) {
       const auto node = function.output_nodes[o].lock();
       if (function.outputs[o] == start->arrays || (node != nullptr && node->persistent)) continue;
       step.clear.push_back(&function.outputs[o]->data);
       step.clear.push_back(&function.outputs[o]->grad);
     }
+    const bool in_place = !step.clear.empty() && inputs.size() == 1 && inputs[0].wanted &&
+                          !inputs[0].accumulate && !function.inputs[0]->persistent &&
+                          (function.def.in_place || function.def.aliases_input);
+    HALITE_ASSIGN_OR_RETURN(step.program,
+                            Lowering::Backward(function, inputs, output_grads, in_place));
     plan->steps_.push_back(std::move(step));
   }
   return plan;

@@ -40,6 +40,7 @@ void ReshapeForward(Lowering& l) {
 }
 
 void ReshapeBackward(Lowering& l) {
+  if (l.in_place()) return;
   const int64_t n = Size(l.x_shape());
   CopyView(l, l.dy().View({n}), l.dx().View({n}));
 }

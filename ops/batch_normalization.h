@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -25,6 +26,14 @@ struct BatchNormalizationOptions {
   bool batch_stat = true;
   // Whether mean and variance of the batch are outputs too. Needs batch_stat.
   bool output_stat = false;
+};
+
+struct FusedBatchNormalizationOptions {
+  std::vector<int64_t> axes = {1};  // these as in BatchNormalizationOptions
+  double decay_rate = 0.9;
+  double eps = 1e-5;
+  bool batch_stat = true;
+  std::string nonlinearity = "relu";  // no other is there
 };
 
 namespace functions {
@@ -53,6 +62,16 @@ template <typename Array>
 Array BatchNormalization(const Array& x, const Array& beta, const Array& gamma, const Array& mean,
                          const Array& variance, const BatchNormalizationOptions& options = {}) {
   return BatchNormalizationAll(x, beta, gamma, mean, variance, options)[0];
+}
+
+// y = relu(BatchNormalization(x) + z) in as many passes as the normalization alone. z, of the shape
+// of x, is added to what is normalised (the shortcut of a residual network); an empty variable
+// stands for 0.
+template <typename Array>
+Array FusedBatchNormalization(const Array& x, const Array& beta, const Array& gamma,
+                              const Array& mean, const Array& variance, const Array& z,
+                              const FusedBatchNormalizationOptions& options = {}) {
+  return Apply(BatchNormalizationFunctions()[1], options, x, beta, gamma, mean, variance, z);
 }
 
 }  // namespace functions

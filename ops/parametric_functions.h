@@ -11,6 +11,7 @@
 #include "halite/core/initializer.h"
 #include "halite/core/parameter_scope.h"
 #include "halite/core/variable.h"
+#include "halite/ops/lstm.h"
 
 namespace halite {
 
@@ -55,6 +56,24 @@ struct EmbedLayerOptions {
   Initializer w_init = nullptr;  // default: uniform in [-sqrt(3), sqrt(3))
 };
 
+struct LstmCellLayerOptions {
+  bool fix_parameters = false;   // they get no gradient
+  Initializer w_init = nullptr;  // default: uniform within CalcUniformLimGlorot
+  Initializer b_init = nullptr;  // default: 0
+};
+
+struct LstmLayerOptions {
+  int64_t num_layers = 1;
+  bool bidirectional = false;
+  bool with_bias = true;
+  bool fix_parameters = false;  // they get no gradient
+  // Defaults: uniform within CalcUniformLimGlorot, of the inputs for the columns of the inputs and
+  // of h for those of h.
+  Initializer w0_init = nullptr;
+  Initializer w_init = nullptr;
+  Initializer b_init = nullptr;  // default: 0
+};
+
 namespace parametric_functions {
 
 // y = x W + b with parameters affine/W [I, outmaps...] and affine/b [outmaps...], where I is the
@@ -76,6 +95,11 @@ Variable Convolution(const Variable& x, int64_t outmaps, const std::vector<int64
 Variable BatchNormalization(const Variable& x, const ParameterScope& scope,
                             const BatchNormalizationLayerOptions& options = {});
 
+// relu(BatchNormalization(x) + z) with the same parameters, see functions::FusedBatchNormalization;
+// z may be an empty variable.
+Variable FusedBatchNormalization(const Variable& x, const Variable& z, const ParameterScope& scope,
+                                 const BatchNormalizationLayerOptions& options = {});
+
 // Layer normalization with parameters layer_normalization/beta (0) and
 // layer_normalization/gamma (1) of x's shape, with 1 at the batch axes.
 Variable LayerNormalization(const Variable& x, const ParameterScope& scope,
@@ -84,6 +108,19 @@ Variable LayerNormalization(const Variable& x, const ParameterScope& scope,
 // Rows of the parameter embed/W [inputs, features] by the int32 indices x.
 Variable Embed(const Variable& x, int64_t inputs, int64_t features, const ParameterScope& scope,
                const EmbedLayerOptions& options = {});
+
+// One step of a cell: x [batch, inputs], h and c [batch, state_size] to the next h and c.
+// Parameters lstm/affine/W [inputs + state_size, 4, state_size] of x and h side by side and
+// lstm/affine/b [4, state_size], for the gates i, o, f, g: see functions::LstmGates.
+LstmState<Variable> LstmCell(const Variable& x, const Variable& h, const Variable& c,
+                             int64_t state_size, const ParameterScope& scope,
+                             const LstmCellLayerOptions& options = {});
+
+// Whole sequences, see functions::Lstm: x [T, B, I], h and c [L, D, B, H]. Parameters
+// lstm/weight_l0 [D, 4, H, I + H], lstm/weight [L - 1, D, 4, H, D H + H] where L > 1, and lstm/bias
+// [L, D, 4, H].
+LstmResult<Variable> Lstm(const Variable& x, const Variable& h, const Variable& c,
+                          const ParameterScope& scope, const LstmLayerOptions& options = {});
 
 }  // namespace parametric_functions
 }  // namespace halite

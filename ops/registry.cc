@@ -10,6 +10,7 @@
 #include "halite/ops/convolution.h"
 #include "halite/ops/embed.h"
 #include "halite/ops/layer_normalization.h"
+#include "halite/ops/lstm.h"
 #include "halite/ops/matmul.h"
 #include "halite/ops/pooling.h"
 #include "halite/ops/random.h"
@@ -33,6 +34,7 @@ const FunctionRegistry& AllFunctions() {
     add({&ConvolutionFunction(), 1});
     add(EmbedFunctions());
     add(LayerNormalizationFunctions());
+    add(LstmFunctions());
     add(MatmulFunctions());
     add(PoolingFunctions());
     add(RandomFunctions());

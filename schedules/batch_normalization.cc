@@ -10,6 +10,11 @@
 //   batch_normalization_dx:            x, dy, gamma, mean, variance, dmean, dvariance, sum_dy,
 //                                      sum_centered, eps -> dx
 //   batch_normalization_fixed_dx:      dy, gamma, variance, eps -> dx
+//   fused_batch_normalization:         as batch_normalization, then relu
+//   fused_batch_normalization_add:     also z, which is added before relu
+//   fused_batch_normalization_sums, fused_batch_normalization_dx:
+//                                      also beta and gamma: relu's mask is computed anew from x,
+//                                      which they read in any case
 //
 // On the CPU a channel is summed by one task, in pieces of the type of the data that are added in
 // double precision; sums never cross a task. The variance of float32 numbers of deviation 1 about
@@ -176,6 +181,12 @@ class ChannelGenerator : public OpGenerator<Derived> {
   void BindChannels(Out& out, const ChannelExtents& extents) {
     out.dim(0).set_bounds(0, extents.channels);
   }
+  // What of dy gets through the relu that follows `op`.
+  Func Masked(BatchNormalization op, const Func& dy) {
+    op.channel.scale.compute_root();
+    ScheduleChannels(op.channel.scale);
+    return FusedBatchNormalization(op, Func()).Masked(dy);
+  }
   // Arrays that are updated in place have a free minimum: were it 0, Halide 21 would take an array
   // of one dimension for aligned where it reads its own output.
 
@@ -231,6 +242,7 @@ class Statistics : public ChannelGenerator<Statistics> {
 
 class Normalize : public ChannelGenerator<Normalize> {
  public:
+  GeneratorParam<bool> relu{"relu", false}, add{"add", false};
   Input<Buffer> x{"x", 3}, beta{"beta", 1}, gamma{"gamma", 1}, mean{"mean", 1};
   Input<Buffer> variance{"variance", 1};
   Output<Buffer> y{"y", 3};
@@ -238,21 +250,26 @@ class Normalize : public ChannelGenerator<Normalize> {
   void configure() {
     for (auto* in : {&x, &beta, &gamma, &mean, &variance}) in->set_type(dtype);
     eps_ = add_input<Expr>("eps", dtype);
+    if (add) z_ = add_input<Buffer>("z", dtype, 3);
     y.set_type(dtype);
   }
   void generate() {
     const ChannelExtents extents = Extents(x);
     BindDense(x, extents);
+    if (add) BindDense(*z_, extents);
     for (auto* in : {&beta, &gamma, &mean, &variance}) BindChannels(*in, extents);
     BatchNormalization op(x, beta, gamma, mean, variance, *eps_);
     op.channel.scale.compute_root();
     ScheduleChannels(op.channel.scale);
+    const FusedBatchNormalization fused(op, add ? Func(*z_) : Func());
+    Func result = relu ? fused.y : op.y;
+    const std::vector<Var> at = result.args();
     if (gpu()) {
-      ScheduleRowsGpu(op.y, {op.i, op.c, op.o});
+      ScheduleRowsGpu(result, {at[0], at[1], at[2]});
     } else {
-      SchedulePass(op.y, op.i, op.c, op.o, extents, lanes());
+      SchedulePass(result, at[0], at[1], at[2], extents, lanes());
     }
-    y = op.y;
+    y = result;
     y.dim(0).set_bounds(0, extents.inner);
     y.dim(1).set_bounds(0, extents.channels);
     y.dim(2).set_bounds(0, extents.outer);
@@ -261,10 +278,12 @@ class Normalize : public ChannelGenerator<Normalize> {
 
  private:
   GeneratorInput<Expr>* eps_ = nullptr;
+  GeneratorInput<Buffer>* z_ = nullptr;
 };
 
 class GradientSums : public ChannelGenerator<GradientSums> {
  public:
+  GeneratorParam<bool> relu{"relu", false};
   Input<Buffer> x{"x", 3}, dy{"dy", 3}, mean{"mean", 1}, variance{"variance", 1};
   Input<bool> accumulate_dbeta{"accumulate_dbeta"}, accumulate_dgamma{"accumulate_dgamma"};
   Output<Buffer> sum_dy{"sum_dy", 1}, sum_centered{"sum_centered", 1};
@@ -273,6 +292,9 @@ class GradientSums : public ChannelGenerator<GradientSums> {
   void configure() {
     for (auto* in : {&x, &dy, &mean, &variance}) in->set_type(dtype);
     eps_ = add_input<Expr>("eps", dtype);
+    for (const char* name : {"beta", "gamma"}) {
+      if (relu) affine_.push_back(add_input<Buffer>(name, dtype, 1));
+    }
     for (auto* out : {&sum_dy, &sum_centered, &dbeta, &dgamma}) out->set_type(dtype);
   }
   void generate() {
@@ -280,7 +302,10 @@ class GradientSums : public ChannelGenerator<GradientSums> {
     for (auto* in : {&x, &dy}) BindDense(*in, extents);
     BindChannels(mean, extents);
     BindChannels(variance, extents);
-    const Func sums = Sums(GradientTerms(x, dy, mean, extents), extents);
+    for (auto* in : affine_) BindChannels(*in, extents);
+    const Func arriving =
+        relu ? Masked({x, *affine_[0], *affine_[1], mean, variance, *eps_}, dy) : Func(dy);
+    const Func sums = Sums(GradientTerms(x, arriving, mean, extents), extents);
     const ChannelScale channel(Func(), variance, *eps_);
     const Var c("c");
     Func s("s"), q("q"), dgamma_of("dgamma_of");
@@ -307,10 +332,12 @@ class GradientSums : public ChannelGenerator<GradientSums> {
 
  private:
   GeneratorInput<Expr>* eps_ = nullptr;
+  std::vector<GeneratorInput<Buffer>*> affine_;  // beta and gamma
 };
 
 class Dx : public ChannelGenerator<Dx> {
  public:
+  GeneratorParam<bool> relu{"relu", false};
   Input<Buffer> x{"x", 3}, dy{"dy", 3}, gamma{"gamma", 1}, mean{"mean", 1};
   Input<Buffer> variance{"variance", 1}, dmean{"dmean", 1}, dvariance{"dvariance", 1};
   Input<Buffer> sum_dy{"sum_dy", 1}, sum_centered{"sum_centered", 1};
@@ -321,14 +348,18 @@ class Dx : public ChannelGenerator<Dx> {
     for (auto* in : Channels()) in->set_type(dtype);
     for (auto* in : {&x, &dy}) in->set_type(dtype);
     eps_ = add_input<Expr>("eps", dtype);
+    if (relu) beta_ = add_input<Buffer>("beta", dtype, 1);
     dx.set_type(dtype);
   }
   void generate() {
     const ChannelExtents extents = Extents(x);
     for (auto* in : {&x, &dy}) BindDense(*in, extents);
     for (auto* in : Channels()) BindChannels(*in, extents);
-    BatchNormalizationDx op({x, dy, gamma, mean, variance, dmean, dvariance, sum_dy, sum_centered},
-                            *eps_, cast(dtype, extents.count()));
+    if (relu) BindChannels(*beta_, extents);
+    const Func arriving = relu ? Masked({x, *beta_, gamma, mean, variance, *eps_}, dy) : Func(dy);
+    BatchNormalizationDx op(
+        {x, arriving, gamma, mean, variance, dmean, dvariance, sum_dy, sum_centered}, *eps_,
+        cast(dtype, extents.count()));
     for (Func f : {op.channel.scale, op.slope, op.offset}) {
       f.compute_root();
       ScheduleChannels(f);
@@ -342,6 +373,7 @@ class Dx : public ChannelGenerator<Dx> {
     return {&gamma, &mean, &variance, &dmean, &dvariance, &sum_dy, &sum_centered};
   }
   GeneratorInput<Expr>* eps_ = nullptr;
+  GeneratorInput<Buffer>* beta_ = nullptr;
 };
 
 class FixedDx : public ChannelGenerator<FixedDx> {

@@ -29,6 +29,12 @@ inline Halide::Expr GeluSlope(const Halide::Expr& x) {
          near * gate * (1 - gate) * (c(2 * kSqrt2OverPi) * (1 + c(3 * kGeluCubic) * near * near));
 }
 
+inline Halide::Expr Relu(const Halide::Expr& x) { return math::Max(x, Halide::cast(x.type(), 0)); }
+inline Halide::Expr ReluGrad(const Halide::Expr& y, const Halide::Expr& dy) {
+  const Halide::Expr zero = Halide::cast(y.type(), 0);
+  return math::Select(math::Equal(y, zero), zero, dy);
+}
+
 inline const std::vector<UnaryRow>& UnaryRows() {
   using Halide::Expr;
   using math::Equal;
@@ -40,10 +46,8 @@ inline const std::vector<UnaryRow>& UnaryRows() {
        [](Expr x, const Scalars&) { return x; },
        [](Expr, Expr, Expr dy, const Scalars&) { return dy; }},
       {"relu",  //
-       [=](Expr x, const Scalars&) { return math::Max(x, zero(x)); },
-       [=](Expr, Expr y, Expr dy, const Scalars&) {
-         return Select(Equal(y, zero(y)), zero(y), dy);
-       }},
+       [](Expr x, const Scalars&) { return Relu(x); },
+       [](Expr, Expr y, Expr dy, const Scalars&) { return ReluGrad(y, dy); }},
       {"leaky_relu",
        [=](Expr x, const Scalars& s) { return Select(Less(zero(x), x), x, s[0] * x); },
        [=](Expr x, Expr, Expr dy, const Scalars& s) {

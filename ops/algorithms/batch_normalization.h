@@ -9,6 +9,7 @@
 //   dx = gamma s (dy - dbeta / M - (x - mean) s^2 Q / M) + (dmean + 2 dvariance (x - mean)) / M
 // where dmean and dvariance are those of mean and variance as outputs. With given (not computed)
 // statistics dx = gamma s dy.
+// Fused with what follows it in residual networks: relu(y + z), or relu(y), whose dy is masked.
 #ifndef HALITE_OPS_ALGORITHMS_BATCH_NORMALIZATION_H_
 #define HALITE_OPS_ALGORITHMS_BATCH_NORMALIZATION_H_
 
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/activations.h"
 #include "halite/ops/algorithms/math.h"
 
 namespace halite {
@@ -253,7 +255,7 @@ struct ChannelScale {
   }
 };
 
-// y(i, c, o).
+// y(i, c, o), strict: relu may follow, which must see a NaN.
 struct BatchNormalization {
   Halide::Var i{"x"}, c{"channel"}, o{"y"};
   ChannelScale channel;
@@ -263,7 +265,24 @@ struct BatchNormalization {
                      const Halide::Func& mean, const Halide::Func& variance,
                      const Halide::Expr& eps)
       : channel(gamma, variance, eps) {
-    y(i, c, o) = (x(i, c, o) - mean(c)) * channel.scale(c) + beta(c);
+    y(i, c, o) = Halide::strict_float((x(i, c, o) - mean(c)) * channel.scale(c) + beta(c));
+  }
+};
+
+// relu(y + z), or relu(y) where `z` is not defined.
+struct FusedBatchNormalization {
+  Halide::Var i{"x"}, c{"channel"}, o{"y"};
+  Halide::Func y{"fused_batch_normalization"};
+
+  FusedBatchNormalization(const BatchNormalization& normal, const Halide::Func& z) {
+    const Halide::Expr sum = normal.y(i, c, o);
+    y(i, c, o) = Relu(z.defined() ? Halide::strict_float(sum + z(i, c, o)) : sum);
+  }
+  // What arrives at the normalization.
+  Halide::Func Masked(const Halide::Func& dy) const {
+    Halide::Func masked("masked");
+    masked(i, c, o) = ReluGrad(y(i, c, o), dy(i, c, o));
+    return masked;
   }
 };
 

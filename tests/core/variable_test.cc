@@ -472,5 +472,60 @@ TEST(AllocationTest, StepsAfterTheFirstAskNothingOfTheSystem) {
   }
 }
 
+// Functions of one input that go element by element hand their gradient's memory on.
+TEST(AllocationTest, ElementwiseGradientsWorkInPlace) {
+  const int64_t n = 100000;
+  const auto graph = [&](const Variable& x) {
+    return F::Sum(F::MulScalar(F::Exp(F::MulScalar(F::Exp(F::MulScalar(x, 2)), 0.5)), 3));
+  };
+  const Variable x(Shape{n}, true), kept(Shape{n}, true);
+  x.data().Fill(0.1);
+  kept.data().Fill(0.1);
+  ForwardOptions forward;
+  forward.clear_no_need_grad = true;
+  BackwardOptions backward;
+  backward.clear_buffer = true;
+  const Variable y = graph(x), z = graph(kept);
+  MemoryPool& pool = MemoryPool::ForHost();
+  for (int step = 0; step < 2; ++step) {
+    x.grad().Zero();
+    EXPECT_OK(y.Forward(forward));
+    pool.ResetPeak();
+    const size_t before = pool.statistics().peak_bytes_in_use;
+    EXPECT_OK(y.Backward(backward));
+    // One array travels from y to x, whose own gradient is there from step 0 on.
+    if (step > 0) {
+      EXPECT_LE(pool.statistics().peak_bytes_in_use, before + n * 4 * 9 / 8 + 1000);
+    }
+  }
+  // The same gradients as where every array stays.
+  kept.grad().Zero();
+  EXPECT_OK(z.Forward());
+  EXPECT_OK(z.Backward());
+  EXPECT_EQ(Read(x.grad()), Read(kept.grad()));
+}
+
+// A gradient that is part of other memory stays there.
+TEST(AllocationTest, AGradientInOtherMemoryIsWrittenThere) {
+  const Variable x(Shape{3}, true);
+  x.data().Fill(2);
+  const Variable h = F::MulScalar(x, 3);
+  NdArray memory(Shape{5});
+  memory.Zero();
+  EXPECT_OK(h.SetGrad(memory.Narrow(1, 3).value()));
+  bool seen = false;
+  BackwardOptions backward;
+  backward.clear_buffer = true;
+  backward.pre_hook = [&](const Function& function) {
+    if (function.name() != "mul_scalar") return;
+    seen = seen || Read(memory) == Floats{0, 4, 4, 4, 0};
+  };
+  const Variable y = F::Sum(F::MulScalar(F::MulScalar(h, 2), 2));
+  EXPECT_OK(y.Forward());
+  EXPECT_OK(y.Backward(backward));
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(Read(x.grad()), (Floats{12, 12, 12}));
+}
+
 }  // namespace
 }  // namespace halite

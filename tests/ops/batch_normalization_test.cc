@@ -5,13 +5,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "halite/core/context.h"
 #include "halite/core/random.h"
 #include "halite/core/variable.h"
+#include "halite/ops/activations.h"
 
 namespace halite {
 namespace {
@@ -289,6 +292,170 @@ TEST(BatchNormalization, VarianceOfALargeMeanAndOfManyElements) {
       EXPECT_NEAR(variance[c], wanted.variance[c], 5e-6 * wanted.variance[c]) << c;
     }
   }
+}
+
+// ---- fused_batch_normalization: relu(y + z) of the formulas above, and what its mask lets pass.
+
+Result ComputeFused(Problem p, const std::vector<double>& z, const std::vector<double>& dy) {
+  std::vector<double> y = Compute(p).y;
+  for (size_t i = 0; i < y.size(); ++i) {
+    y[i] += z.empty() ? 0 : z[i];
+    p.dy[i] = y[i] > 0 ? dy[i] : 0;
+    y[i] = std::max(y[i], 0.0);
+  }
+  Result r = Compute(p);
+  r.y = y;
+  return r;
+}
+
+template <typename T>
+void CheckFused(const Problem& p, bool with_z, double tolerance) {
+  std::vector<double> z;
+  if (with_z) {
+    z = p.x;
+    std::reverse(z.begin(), z.end());
+  }
+  // No sum so near to 0 that roundings decide.
+  const Result plain = Compute(p);
+  std::vector<double> dy = p.dy;
+  for (size_t i = 0; i < dy.size(); ++i) {
+    if (std::abs(plain.y[i] + (with_z ? z[i] : 0)) < 1e-4) dy[i] = 0;
+  }
+  const Result wanted = ComputeFused(p, z, dy);
+  const Shape channels = p.channel_shape();
+  std::vector<Variable> in = {Variable(Array<T>(p.test.shape, p.x), true)};
+  for (const auto* values : {&p.beta, &p.gamma, &p.mean, &p.variance}) {
+    in.emplace_back(Array<T>(channels, *values), in.size() < 3);
+  }
+  const Variable shortcut = with_z ? Variable(Array<T>(p.test.shape, z), true) : Variable();
+  FusedBatchNormalizationOptions options;
+  options.axes = p.options.axes;
+  options.eps = p.options.eps;
+  options.batch_stat = p.options.batch_stat;
+  // Behind another function z has a gradient that Backward overwrites.
+  for (const bool z_is_root : {true, false}) {
+    for (int i : {3, 4}) {
+      ASSERT_TRUE(in[i].SetData(Array<T>(channels, i == 3 ? p.mean : p.variance)).ok());
+    }
+    for (Variable& x : in) x.grad().Zero();
+    if (with_z) shortcut.grad().Zero();
+    const Variable passed = with_z && !z_is_root ? F::Identity(shortcut) : shortcut;
+    const Variable y =
+        F::FusedBatchNormalization(in[0], in[1], in[2], in[3], in[4], passed, options);
+    absl::Status status = y.Forward({.clear_no_need_grad = true});
+    ASSERT_TRUE(status.ok()) << status;
+    ExpectNear<T>(y.data(), wanted.y, tolerance, "y");
+    ExpectNear<T>(in[3].data(), wanted.running_mean, tolerance, "running mean");
+    ExpectNear<T>(in[4].data(), wanted.running_variance, tolerance, "running variance");
+    BackwardOptions backward;
+    backward.grad_array = Array<T>(p.test.shape, dy);
+    for (int times = 1; times <= 2; ++times) {
+      status = y.Backward(backward);
+      ASSERT_TRUE(status.ok()) << status;
+      const auto check = [&](const Variable& x, std::vector<double> gradient, const char* what,
+                             const std::vector<double>* terms = nullptr) {
+        for (double& v : gradient) v *= times;
+        ExpectNear<T>(x.grad(), gradient, 10 * tolerance, what, terms);
+      };
+      check(in[0], wanted.dx, "dx");
+      check(in[1], wanted.dbeta, "dbeta", &wanted.dbeta_terms);
+      check(in[2], wanted.dgamma, "dgamma", &wanted.dgamma_terms);
+      if (!with_z) continue;
+      std::vector<double> dz(dy.size());
+      for (size_t i = 0; i < dz.size(); ++i) dz[i] = wanted.y[i] > 0 ? dy[i] : 0;
+      check(shortcut, dz, "dz");
+    }
+    if (!with_z) break;
+  }
+}
+
+void CheckAllFused(bool with_double, double tolerance) {
+  for (const Case& test : Cases()) {
+    for (const bool batch_stat : {true, false}) {
+      for (const bool with_z : {true, false}) {
+        SCOPED_TRACE(ToString(test.shape) + (batch_stat ? " batch" : " running") +
+                     (with_z ? " with z" : ""));
+        Options options;
+        options.batch_stat = batch_stat;
+        options.eps = 1e-3;
+        const Problem problem(test, options);
+        const double scale = std::max(1.0, test.offset / 10);
+        CheckFused<float>(problem, with_z, tolerance * scale);
+        if (with_double) CheckFused<double>(problem, with_z, 1e-10);
+      }
+    }
+  }
+}
+
+TEST(FusedBatchNormalization, MatchesFormulas) { CheckAllFused(true, 3e-6); }
+
+TEST(FusedBatchNormalization, OpenclMatchesFormulas) {
+  const auto context = Context::ByName("opencl");
+  if (!context.ok()) GTEST_SKIP() << context.status();
+  const ContextScope scope(*context);
+  CheckAllFused(false, 1e-5);
+}
+
+// The gradient of a variable that is x and z is the sum of both, for a root and for others.
+TEST(FusedBatchNormalization, TheSameVariableTwice) {
+  const Problem p({{3, 4, 37}}, Options());
+  BackwardOptions backward;
+  backward.grad_array = Array<double>(p.test.shape, p.dy);
+  const auto run = [&](const Variable& x, const Variable& z) {
+    const auto channel = [&](const std::vector<double>& v) {
+      return Variable(Array<double>(p.channel_shape(), v));
+    };
+    const Variable y = F::FusedBatchNormalization(x, channel(p.beta), channel(p.gamma),
+                                                  channel(p.mean), channel(p.variance), z);
+    ASSERT_TRUE(y.Forward().ok());
+    ASSERT_TRUE(y.Backward(backward).ok());
+  };
+  const auto root = [&] { return Variable(Array<double>(p.test.shape, p.x), true); };
+  const Variable x = root(), z = root();
+  run(x, z);
+  std::vector<double> sum = x.grad().ToVector<double>().value();
+  const std::vector<double> dz = z.grad().ToVector<double>().value();
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] += dz[i];
+  const Variable both = root(), before = root(), between = F::Identity(before);
+  run(both, both);
+  ExpectNear<double>(both.grad(), sum, 1e-13, "root");
+  run(between, between);
+  ExpectNear<double>(before.grad(), sum, 1e-13, "between");
+}
+
+TEST(FusedBatchNormalization, NanGetsThrough) {
+  const int64_t n = 37;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Variable zeros(NdArray::From<float>({1, 1, 1}, std::vector<float>(1, 0)));
+  const Variable ones(NdArray::From<float>({1, 1, 1}, std::vector<float>(1, 1)));
+  FusedBatchNormalizationOptions options;
+  options.batch_stat = false;
+  for (int64_t at = 0; at < n; ++at) {
+    std::vector<float> plain(n, -1), with_nan(n, -1);
+    with_nan[at] = nan;
+    const Variable x(NdArray::From<float>({1, 1, n}, plain));
+    const Variable bad(NdArray::From<float>({1, 1, n}, with_nan)), none;
+    for (const auto& [own, z] : {std::pair(bad, none), std::pair(bad, x), std::pair(x, bad)}) {
+      const Variable y = F::FusedBatchNormalization(own, zeros, ones, zeros, ones, z, options);
+      ASSERT_TRUE(y.Forward().ok());
+      const auto values = y.data().ToVector<float>().value();
+      for (int64_t i = 0; i < n; ++i) {
+        EXPECT_TRUE(i == at ? std::isnan(values[i]) : values[i] == 0) << i << " is " << values[i];
+      }
+    }
+  }
+}
+
+TEST(FusedBatchNormalization, ErrorsSayWhatIsNeeded) {
+  const Variable x({2, 3, 4}), ok({1, 3, 1}), bad({2, 3, 5}), none;
+  const auto error = [](const Variable& y) { return std::string(y.status().message()); };
+  EXPECT_NE(error(F::FusedBatchNormalization(x, ok, ok, ok, ok, bad))
+                .find("z [2,3,5]: z of the shape of x needed"),
+            std::string::npos);
+  FusedBatchNormalizationOptions options;
+  options.nonlinearity = "tanh";
+  EXPECT_EQ(error(F::FusedBatchNormalization(x, ok, ok, ok, ok, none, options)),
+            "fused_batch_normalization: nonlinearity tanh: relu needed");
 }
 
 TEST(BatchNormalization, GradientFlowsThroughTheStatistics) {

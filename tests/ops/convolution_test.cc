@@ -147,8 +147,7 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
   }
 }
 
-// Tiles of 4 x 4 and 2 x 2 outputs, whole and cut; several images in a task, and several tasks of one
-// image.
+// Tiles of 4 x 4 and 2 x 2 outputs, whole and cut; several images in a task, several tasks of one.
 TEST(ConvolutionTest, WinogradEqualsDirectLoops) {
   const ConvolutionCase cases[] = {
       {5, 16, 18, 1, {15, 3, 1}, {17, 3, 1}}, {1, 17, 33, 1, {33, 3, 0}, {35, 3, 2}},

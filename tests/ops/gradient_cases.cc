@@ -71,6 +71,18 @@ const std::vector<GradientCase>& GradientCases() {
       Case("batch_normalization", {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}}},
            {{"batch_stat", false}})
           .In(0.5, 3),
+      // The same. No sum is near 0 in them, where relu has no derivative.
+      Case("fused_batch_normalization",
+           {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}},
+            {{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {8, 3, 2}},
+            {{2, 3, 37}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {2, 3, 37}}})
+          .In(-2, 3)
+          .Within(1e-5, 1e-3),
+      Case("fused_batch_normalization",
+           {{{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {8, 3, 2}},
+            {{8, 3, 2}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}, {1, 3, 1}}},
+           {{"batch_stat", false}})
+          .In(0.5, 3),
       Case("layer_normalization", {{{3, 5}, {1, 5}, {1, 5}},
                                    {{1, 1}, {1, 1}, {1, 1}},
                                    {{67, 4, 9}, {1, 4, 9}, {1, 4, 9}},
@@ -84,6 +96,13 @@ const std::vector<GradientCase>& GradientCases() {
            {{"batch_axis", Ints{3, 1}}})
           .In(0.5, 3),
       Case("layer_normalization", {{{3, 7}, {1, 7}}}, {{"no_bias", true}}).In(0.5, 3),
+      Case("lstm_gates", {{{3, 4, 5}, {3, 5}}, {{1, 4}, {1, 1}}, {{2, 3, 268}, {2, 3, 67}}}),
+      Case("lstm", {{{4, 3, 2}, {1, 1, 3, 5}, {1, 1, 3, 5}, {1, 4, 5, 7}, {1, 1, 4, 5}},
+                    {{1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 4, 1, 2}},
+                    {{3, 2, 19}, {1, 1, 2, 17}, {1, 1, 2, 17}, {1, 4, 17, 36}, {1, 1, 4, 17}}}),
+      Case("lstm",
+           {{{3, 2, 3}, {2, 2, 2, 4}, {2, 2, 2, 4}, {2, 4, 4, 7}, {1, 2, 4, 4, 12}, {2, 2, 4, 4}}},
+           {{"num_layers", int64_t{2}}, {"bidirectional", true}}),
       Case("dropout", {{{7}}, {{3, 67}}}, {{"p", 0.4}}),
       Case("rand", {{}}, {{"shape", Ints{3, 5}}}),
       Case("randn", {{}}, {{"shape", Ints{3, 5}}}),

@@ -43,6 +43,8 @@ std::vector<OptionValue> Extremes(const OptionValue& value) {
     extremes.assign(std::begin(kIntegers), std::end(kIntegers));
   } else if (std::holds_alternative<double>(value)) {
     extremes.assign(std::begin(kDoubles), std::end(kDoubles));
+  } else if (std::holds_alternative<std::string>(value)) {
+    extremes = {std::string(), std::string("no such")};
   } else {
     std::vector<Ints> lists = {std::get<Ints>(value)};
     if (lists[0].empty()) lists = {{1}, {1, 1}, {1, 1, 1}, {1, 1, 1, 1}};

@@ -40,6 +40,8 @@ bool HasFloat64(const FunctionDef& def) {
   return false;
 }
 
+const std::set<std::string> kNotInNnabla = {"lstm_gates"};
+
 TEST(RegistryTest, PrintsTheFunctionTable) {
   for (const FunctionDef* def : AllFunctions().functions()) {
     std::string text = absl::StrCat(def->name, "(");
@@ -53,8 +55,9 @@ TEST(RegistryTest, PrintsTheFunctionTable) {
     }
     std::printf("%s)  nnabla %s, ONNX %s, kernels %s\n", text.c_str(), def->nnabla_name.c_str(),
                 def->onnx_name.c_str(), absl::StrJoin(def->kernels, " ").c_str());
-    EXPECT_FALSE(def->nnabla_name.empty()) << def->name;
     EXPECT_EQ(*AllFunctions().Find(def->name), def);
+    if (kNotInNnabla.count(def->name)) continue;
+    EXPECT_FALSE(def->nnabla_name.empty()) << def->name;
     EXPECT_EQ(*AllFunctions().FindByNnablaName(def->nnabla_name), def);
   }
   EXPECT_GE(AllFunctions().functions().size(), 45u);

@@ -3,6 +3,10 @@
 
     ./bazelw run //tests/bench/training:compare -- --python=/folder/bin/python3
 
+pool MB is the most that Halite's memory pool gave out; Halite MB and PyTorch MB how far the peak
+resident set of each process rises above its size before network and batch are made (the largest of
+ours, the least of theirs).
+
 --python names a Python that has torch; without torch there, Halite's column stands alone. Each
 round runs each network in fresh processes, pinned to as many CPUs as it has threads.
 """
@@ -43,8 +47,9 @@ def torch(options, model, threads, mode):
 
 def table(results):
     peers = sorted({peer for _, _, peer in results if peer != "halite"})
-    print("| step | threads | Halite ms | " + " | ".join(peers) + " | best peer / Halite | MB |")
-    print("|---|---:" + "|---:" * (len(peers) + 3) + "|")
+    print("| step | threads | Halite ms | " + " | ".join(peers) +
+          " | best peer / Halite | pool MB | Halite MB | PyTorch MB |")
+    print("|---|---:" + "|---:" * (len(peers) + 5) + "|")
     for case, threads in dict.fromkeys((case, threads) for case, threads, _ in results):
         own = results[case, threads, "halite"]
         mine = statistics.median(r["median_ms"] for r in own)
@@ -52,8 +57,12 @@ def table(results):
                   for peer in peers if results.get((case, threads, peer))}
         cells = [f"{theirs[peer]:.2f}" if peer in theirs else "" for peer in peers]
         ratio = f"{min(theirs.values()) / mine:.2f}" if theirs else ""
+        # The peers' least: of the modes, and of the processes.
+        grown = [r["growth_mb"] for peer in theirs for r in results[case, threads, peer]]
         print(f"| {case} | {threads} | {mine:.2f} | " + " | ".join(cells) +
-              f" | {ratio} | {max(r['peak_mb'] for r in own):.0f} |")
+              f" | {ratio} | {max(r['peak_mb'] for r in own):.1f}"
+              f" | {max(r['growth_mb'] for r in own):.1f}"
+              f" | {min(grown, default=float('nan')):.1f} |")
 
 
 def main():
@@ -64,7 +73,8 @@ def main():
     parser.add_argument("--torch_steps", default=os.path.join(folder, "torch_steps.py"))
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--models", default="mlp,lenet,resnet20,lstm,transformer")
-    parser.add_argument("--modes", default="eager,channels_last", help=",".join(MODES) + " of torch")
+    parser.add_argument("--modes", default="eager,channels_last",
+                        help=",".join(MODES) + " of torch")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1, help="of each measurement")

@@ -30,26 +30,32 @@ Variable Lenet(const Variable& x, const ParameterScope& scope) {
   return PF::Affine(F::Relu(PF::Affine(h, 50, scope["affine3"])), 10, scope["affine4"]);
 }
 
-// Convolution without bias and batch normalization.
-Variable ConvolutionBn(const Variable& x, int64_t maps, int64_t kernel, int64_t stride,
-                       const ParameterScope& scope) {
+Variable ConvolutionWithoutBias(const Variable& x, int64_t maps, int64_t kernel, int64_t stride,
+                                const ParameterScope& scope) {
   const int64_t pad = kernel / 2;
-  const Variable h =
-      PF::Convolution(x, maps, {kernel, kernel}, scope,
-                      {.pad = {pad, pad}, .stride = {stride, stride}, .with_bias = false});
-  return PF::BatchNormalization(h, scope);
+  return PF::Convolution(x, maps, {kernel, kernel}, scope,
+                         {.pad = {pad, pad}, .stride = {stride, stride}, .with_bias = false});
 }
 
 Variable ResidualBlock(const Variable& x, int64_t maps, int64_t stride,
                        const ParameterScope& scope) {
-  const Variable h = F::Relu(ConvolutionBn(x, maps, 3, stride, scope["1"]));
+  const Variable none;
+  const ParameterScope first = scope["1"], second = scope["2"], shortcut = scope["shortcut"];
+  Variable h =
+      PF::FusedBatchNormalization(ConvolutionWithoutBias(x, maps, 3, stride, first), none, first);
+  h = ConvolutionWithoutBias(h, maps, 3, 1, second);
   const bool is_projected = stride != 1 || x.shape()[1] != maps;
-  const Variable shortcut = is_projected ? ConvolutionBn(x, maps, 1, stride, scope["shortcut"]) : x;
-  return F::Relu(ConvolutionBn(h, maps, 3, 1, scope["2"]) + shortcut);
+  const Variable z =
+      is_projected
+          ? PF::BatchNormalization(ConvolutionWithoutBias(x, maps, 1, stride, shortcut), shortcut)
+          : x;
+  return PF::FusedBatchNormalization(h, z, second);
 }
 
 Variable Resnet20(const Variable& x, const ParameterScope& scope) {
-  Variable h = F::Relu(ConvolutionBn(x, 16, 3, 1, scope["input"]));
+  const ParameterScope input = scope["input"];
+  Variable h =
+      PF::FusedBatchNormalization(ConvolutionWithoutBias(x, 16, 3, 1, input), Variable(), input);
   for (const int64_t maps : {16, 32, 64}) {
     for (const char* block : {"1", "2", "3"}) {
       const int64_t stride = maps > 16 && *block == '1' ? 2 : 1;
@@ -59,22 +65,15 @@ Variable Resnet20(const Variable& x, const ParameterScope& scope) {
   return PF::Affine(F::Mean(h, {.axes = {2, 3}}), 10, scope["output"]);
 }
 
-// x [batch, steps, features]. Gates i, f, g, o side by side: c := f c + i g, h := o tanh(c).
+// x [batch, steps, features].
 Variable Lstm(const Variable& x, const ParameterScope& scope) {
   constexpr int64_t kCells = 128;
-  const int64_t batch = x.shape()[0], steps = x.shape()[1];
-  const std::vector<Variable> from_x =
-      F::Split(PF::Affine(x, 4 * kCells, scope["x"], {.base_axis = 2}), {.axis = 1});
-  Variable h, c;
-  for (int64_t t = 0; t < steps; ++t) {
-    const Variable sum = t > 0 ? from_x[t] + PF::Affine(h, 4 * kCells, scope["h"]) : from_x[t];
-    const std::vector<Variable> gate =
-        F::Split(F::Reshape(sum, {.shape = {batch, 4, kCells}}), {.axis = 1});
-    const Variable in = F::Sigmoid(gate[0]) * F::Tanh(gate[2]);
-    c = t > 0 ? F::Sigmoid(gate[1]) * c + in : in;
-    h = F::Sigmoid(gate[3]) * F::Tanh(c);
-  }
-  return PF::Affine(h, 10, scope["output"]);
+  const int64_t batch = x.shape()[0];
+  NdArray zeros({1, 1, batch, kCells}, x.dtype());
+  zeros.Zero();
+  const Variable start(zeros);
+  const Variable h = PF::Lstm(F::Transpose(x, {.axes = {1, 0, 2}}), start, start, scope).h;
+  return PF::Affine(F::Reshape(h, {.shape = {batch, kCells}}), 10, scope["output"]);
 }
 
 // x [batch, steps, size]. Attention of 4 heads.
@@ -82,11 +81,10 @@ Variable Attention(const Variable& x, const ParameterScope& scope) {
   const int64_t batch = x.shape()[0], steps = x.shape()[1], size = x.shape()[2], heads = 4;
   const Variable qkv = F::Reshape(PF::Affine(x, 3 * size, scope["qkv"], {.base_axis = 2}),
                                   {.shape = {batch, steps, 3, heads, size / heads}});
-  const std::vector<Variable> part =
-      F::Split(F::Transpose(qkv, {.axes = {2, 0, 3, 1, 4}}), {.axis = 0});
-  const double scale = 1 / std::sqrt(static_cast<double>(size / heads));
-  const Variable weights =
-      F::Softmax(F::MulScalar(F::BatchMatmul(part[0], part[1], {.transpose_b = true}), scale));
+  std::vector<Variable> part = F::Split(qkv, {.axis = 2});
+  for (Variable& each : part) each = F::Transpose(each, {.axes = {0, 2, 1, 3}});
+  const Variable query = F::MulScalar(part[0], 1 / std::sqrt(static_cast<double>(size / heads)));
+  const Variable weights = F::Softmax(F::BatchMatmul(query, part[1], {.transpose_b = true}));
   const Variable y = F::Transpose(F::BatchMatmul(weights, part[2]), {.axes = {0, 2, 1, 3}});
   return PF::Affine(F::Reshape(y, {.shape = {batch, steps, size}}), size, scope["out"],
                     {.base_axis = 2});
