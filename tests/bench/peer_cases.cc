@@ -264,6 +264,7 @@ std::string Json(const Ints& numbers) { return Json(absl::MakeConstSpan(numbers)
 std::string Json(bool value) { return value ? "true" : "false"; }
 std::string Json(int64_t value) { return absl::StrCat(value); }
 std::string Json(double value) { return absl::StrCat(value); }
+std::string Json(const std::string& value) { return absl::StrCat("\"", value, "\""); }
 
 }  // namespace
 
