@@ -227,6 +227,7 @@ void ScheduleTurned(TiledConvolutionWeights& op, int lanes) {
       .vectorize(op.v)
       .unroll(pixel)
       .never_partition_all();
+  // The first stage reads rows, the others shuffle two vectors into two.
   for (Func& f : op.turned) {
     f.compute_at(op.dy, op.x)
         .store_in(MemoryType::Stack)
@@ -237,7 +238,7 @@ void ScheduleTurned(TiledConvolutionWeights& op, int lanes) {
         .bound_extent(op.cv, 1)
         .bound_extent(op.chunk, 1)
         .bound_extent(op.task, 1)
-        .vectorize(op.e, lanes, TailStrategy::RoundUp)
+        .vectorize(op.e, &f == &op.turned[0] ? lanes : 2 * lanes, TailStrategy::RoundUp)
         .unroll(op.e);
   }
   ScheduleWindow(*op.gradient, {op.dy, op.y}, lanes);

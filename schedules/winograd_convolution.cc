@@ -84,6 +84,7 @@ void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel
       .vectorize(in.v)
       .unroll(pixel)
       .never_partition_all();
+  // The first stage reads rows, the others shuffle two vectors into two.
   for (Func& f : in.turned) {
     f.compute_at(in.pixels, in.x)
         .store_in(MemoryType::Stack)
@@ -92,7 +93,7 @@ void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel
         .bound_extent(in.y, 1)
         .bound_extent(in.i, 1)
         .bound_extent(in.plane, 1)
-        .vectorize(in.e, lanes, TailStrategy::RoundUp)
+        .vectorize(in.e, &f == &in.turned[0] ? lanes : 2 * lanes, TailStrategy::RoundUp)
         .unroll(in.e);
     one_place(f);
   }
