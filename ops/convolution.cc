@@ -198,96 +198,105 @@ class ChannelProducts {
   explicit ChannelProducts(const Lowering& l) : s_(l) {}
 
   void Forward(Lowering& l) const {
-    const Operand x = Met(l);
+    const bool gathers = Gathers(kFewPixels);
+    const Operand x = Source(l, l.x(0), Met(l.x(0)), s_.in_channels, gathers, s_.skips_pixels());
+    const Operand y = gathers ? Scratch(l, s_.out_channels, gathers) : l.y();
     for (int64_t g = 0; g < s_.group; ++g) {
-      Operand y = Pixels(l.y(), s_.out_channels, g);
+      Operand to = Group(y, s_.out_channels, g, gathers);
       if (l.given(2)) {
         const int64_t outmaps = s_.out_channels / s_.group;
-        CopyView(l, l.x(2).WithDims({{s_.pixels(), 0}, {outmaps, 1}, {s_.batch, 0}}, g * outmaps),
-                 y);
-        y = y.Accumulate();
+        const int64_t pixels = to.dims()[0].extent, count = to.dims()[2].extent;
+        CopyView(l, l.x(2).WithDims({{pixels, 0}, {outmaps, 1}, {count, 0}}, g * outmaps), to);
+        to = to.Accumulate();
       }
-      MatrixProduct(l, {Weights(l.x(1), g)}, {Pixels(x, s_.in_channels, g)}, y);
+      MatrixProduct(l, {Weights(l.x(1), g, gathers)}, {Group(x, s_.in_channels, g, gathers)}, to);
+    }
+    if (gathers) {
+      CopyView(l, Images(y, s_.out_channels, gathers), Images(l.y(), s_.out_channels, false));
     }
   }
 
   // dx = w' dy.
   void InputGradient(Lowering& l) const {
-    const Operand dx = s_.skips_pixels() ? l.Scratch(MetShape()) : l.dx(0);
+    const bool gathers = Gathers(kFewPixels), copies = gathers || s_.skips_pixels();
+    const Operand dy = Gradient(l, gathers);
+    const Operand dx = copies ? Scratch(l, s_.in_channels, gathers) : l.dx(0);
     for (int64_t g = 0; g < s_.group; ++g) {
-      MatrixProduct(l, {Weights(l.x(1), g), true}, {Pixels(l.dy(), s_.out_channels, g)},
-                    Pixels(dx, s_.in_channels, g));
+      MatrixProduct(l, {Weights(l.x(1), g, gathers), true},
+                    {Group(dy, s_.out_channels, g, gathers)},
+                    Group(dx, s_.in_channels, g, gathers));
     }
-    if (!s_.skips_pixels()) return;
-    l.Fill(l.dx(0), 0);
-    CopyView(l, dx.View(MetDims()), MetOf(l.dx(0)));
+    if (s_.skips_pixels()) l.Fill(l.dx(0), 0);
+    if (copies) CopyView(l, Images(dx, s_.in_channels, gathers), Met(l.dx(0)));
   }
 
-  // dw = dy x', where the sum runs over the batch too: many pixels are summed one element after
-  // another; few are brought together before, as a sum of few terms is slow.
+  // dw = dy x', where the sum runs over the batch too, one image after another or gathered.
   void WeightsGradient(Lowering& l) const {
-    const int64_t p = s_.pixels(), n = s_.batch;
-    const bool gathers = n > 1 && p < kManyPixels;
-    const Operand met = Met(l);
-    const Operand x = gathers ? Gathered(l, met, s_.in_channels) : met;
-    const Operand dy = gathers ? Gathered(l, l.dy(), s_.out_channels) : l.dy();
+    const bool gathers = Gathers(kManyPixels);
+    const Operand x = Source(l, l.x(0), Met(l.x(0)), s_.in_channels, gathers, s_.skips_pixels());
+    const Operand dy = Gradient(l, gathers);
     for (int64_t g = 0; g < s_.group; ++g) {
-      Operand dw = Weights(l.dx(1), g).Slice(2, 0, 1);
-      if (gathers) {
-        MatrixProduct(l, {Rows(dy, s_.out_channels, g)}, {Rows(x, s_.in_channels, g), true}, dw);
-        continue;
-      }
-      for (int64_t i = 0; i < n; ++i) {
-        MatrixProduct(l, {Pixels(dy, s_.out_channels, g).Slice(2, i, 1)},
-                      {Pixels(x, s_.in_channels, g).Slice(2, i, 1), true}, dw);
+      Operand dw = Weights(l.dx(1), g, /*gathered=*/true);
+      const Operand from_dy = Group(dy, s_.out_channels, g, gathers);
+      const Operand from_x = Group(x, s_.in_channels, g, gathers);
+      for (int64_t i = 0; i < from_x.dims()[2].extent; ++i) {
+        MatrixProduct(l, {from_dy.Slice(2, i, 1)}, {from_x.Slice(2, i, 1), true}, dw);
         dw = dw.Accumulate();
       }
     }
   }
 
  private:
-  static constexpr int64_t kManyPixels = 1024;
+  // Images of fewer pixels are brought together, [channel, image, pixel], and multiplied as one:
+  // for the result's sake, whose rows are short (and the weights would be packed for each of them);
+  // for the gradient to the weights, because a sum of few terms is slow.
+  static constexpr int64_t kFewPixels = 64, kManyPixels = 1024;
 
-  // The pixels of x that the strides meet: a view of x, and a copy in which they lie together.
-  std::vector<int64_t> MetDims() const {
-    return {s_.of(0).out, s_.of(1).out, s_.of(2).out, s_.in_channels, s_.batch};
-  }
-  Shape MetShape() const {
-    const std::vector<int64_t> dims = MetDims();
-    return Shape(dims.rbegin(), dims.rend());
-  }
-  Operand MetOf(const Operand& x) const {
+  bool Gathers(int64_t pixels) const { return s_.batch > 1 && s_.pixels() < pixels; }
+
+  // The pixels of x that the strides meet: [x, y, z, channels, batch].
+  Operand Met(const Operand& x) const {
     Operand met = x.View({s_.of(0).in, s_.of(1).in, s_.of(2).in, s_.in_channels, s_.batch});
     for (int d = 0; d < kMaxSpatial; ++d) met = met.Slice(d, 0, s_.of(d).out, s_.of(d).stride);
     return met;
   }
-  Operand Met(Lowering& l) const {
-    if (!s_.skips_pixels()) return l.x(0);
-    const Operand met = l.Scratch(MetShape());
-    CopyView(l, MetOf(l.x(0)), met.View(MetDims()));
-    return met;
+  // The same dimensions of an array as large as the output, gathered or not.
+  Operand Images(const Operand& array, int64_t channels, bool gathered) const {
+    const int64_t p = s_.pixels(), n = s_.batch, row = s_.of(0).out, slice = row * s_.of(1).out;
+    return array.WithDims({{row, 1},
+                           {s_.of(1).out, row},
+                           {s_.of(2).out, slice},
+                           {channels, gathered ? p * n : p},
+                           {n, gathered ? p : p * channels}});
   }
-
-  // [pixels, channels of group g, batch]
-  Operand Pixels(const Operand& array, int64_t channels, int64_t g) const {
-    return GroupOf(array.View({s_.pixels(), channels, s_.batch}), 1, g, s_.group);
-  }
-  // [input channels, output channels of group g, batch]: one matrix for all of the batch
-  Operand Weights(const Operand& w, int64_t g) const {
-    const int64_t inputs = s_.in_channels / s_.group, outputs = s_.out_channels / s_.group;
-    return w.WithDims({{inputs, 1}, {outputs, inputs}, {s_.batch, 0}}, g * inputs * outputs);
-  }
-  // A copy with the channels outermost: [pixels, batch, channels].
-  Operand Gathered(Lowering& l, const Operand& array, int64_t channels) const {
+  Operand Scratch(Lowering& l, int64_t channels, bool gathered) const {
     const int64_t p = s_.pixels(), n = s_.batch;
-    const Operand copy = l.Scratch({channels, n, p});
-    CopyView(l, array.WithDims({{p, 1}, {n, channels * p}, {channels, p}}),
-             copy.View({p, n, channels}));
+    return l.Scratch(gathered ? Shape{channels, n, p} : Shape{n, channels, p});
+  }
+  // `array` itself or a copy of its pixels `met`.
+  Operand Source(Lowering& l, const Operand& array, const Operand& met, int64_t channels,
+                 bool gathers, bool skips) const {
+    if (!gathers && !skips) return array;
+    const Operand copy = Scratch(l, channels, gathers);
+    CopyView(l, met, Images(copy, channels, gathers));
     return copy;
   }
-  // [pixels of all the batch, channels of group g, 1]
-  Operand Rows(const Operand& gathered, int64_t channels, int64_t g) const {
-    return GroupOf(gathered.View({s_.pixels() * s_.batch, channels, 1}), 1, g, s_.group);
+  Operand Gradient(Lowering& l, bool gathers) const {
+    return Source(l, l.dy(), Images(l.dy(), s_.out_channels, false), s_.out_channels, gathers,
+                  false);
+  }
+  // Matrices [pixels, channels of group g]: one for each image, or one for all.
+  Operand Group(const Operand& array, int64_t channels, int64_t g, bool gathered) const {
+    const int64_t p = s_.pixels(), n = s_.batch;
+    const Operand matrices =
+        gathered ? array.View({p * n, channels, 1}) : array.View({p, channels, n});
+    return GroupOf(matrices, 1, g, s_.group);
+  }
+  // [input channels, output channels of group g], as often as there are matrices.
+  Operand Weights(const Operand& w, int64_t g, bool gathered) const {
+    const int64_t inputs = s_.in_channels / s_.group, outputs = s_.out_channels / s_.group;
+    return w.WithDims({{inputs, 1}, {outputs, inputs}, {gathered ? 1 : s_.batch, 0}},
+                      g * inputs * outputs);
   }
 
   Sizes s_;
