@@ -12,6 +12,9 @@
 
 namespace halite {
 
+// Vectors of a row that are reduced side by side: they do not wait for each other.
+inline int Vectors(const Tuning& tuning) { return tuning("vectors", 4, {1, 2, 8}); }
+
 // The input x[inner, axis, outer] of a kernel.
 template <typename BufferArgument>
 AxisInput MakeAxisInput(BufferArgument& x, Halide::Type type) {
@@ -66,8 +69,11 @@ inline void ScheduleReduce(RowReduce& op, const Halide::LoopLevel& at, int rows 
   }
 }
 
-// Computes a tile of at most `width` neighbours at `at`.
-inline void ScheduleReduce(ColumnReduce& op, const Halide::LoopLevel& at, int width, int lanes) {
+// Computes a tile of at most `width` neighbours at `at`. The axis is visited a row of the tile
+// after another, or, `down`, a vector of columns after another, whose partial results stay in a
+// register.
+inline void ScheduleReduce(ColumnReduce& op, const Halide::LoopLevel& at, int width, int lanes,
+                           bool down = false) {
   using Halide::TailStrategy;
   op.value.compute_at(at)
       .store_in(Halide::MemoryType::Stack)
@@ -75,9 +81,11 @@ inline void ScheduleReduce(ColumnReduce& op, const Halide::LoopLevel& at, int wi
       .vectorize(op.i, lanes, TailStrategy::RoundUp);
   for (const Halide::Var& v : op.at) op.value.bound_extent(v, 1);
   for (int u : {0, 1}) {
-    op.value.update(u)
-        .reorder({op.i, u == 0 ? op.k : op.rest})
-        .vectorize(op.i, lanes, TailStrategy::RoundUp);
+    const Halide::Var vector("vector");
+    const Halide::RVar k = u == 0 ? op.k : op.rest;
+    Halide::Stage update = op.value.update(u);
+    update.split(op.i, vector, op.i, lanes, TailStrategy::RoundUp).vectorize(op.i);
+    down ? update.reorder({op.i, k, vector}) : update.reorder({op.i, vector, k});
   }
 }
 

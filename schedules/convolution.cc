@@ -65,7 +65,8 @@ ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Target& target,
   shape.lanes = target.natural_vector_size(in.type);
   // The padded rows of a task (some 256 KB at most) serve 128 channels, more where taps are few.
   const Expr row = in.in_channels * in.axes[0].in * in.axes[2].taps;
-  shape.rows = Halide::clamp(tuning("samples", 1 << 16) / row, 2, tuning("rows", 8));
+  const int samples = tuning("samples", 1 << 16, {1 << 14, 1 << 15, 1 << 17});
+  shape.rows = Halide::clamp(samples / row, 2, tuning("rows", 8, {2, 4, 16}));
   const Expr taps = in.axes[0].taps * in.axes[1].taps * in.axes[2].taps;
   shape.blocks = Halide::clamp(36 / taps, 4, 16);
   if (target.has_feature(Target::AVX512_Skylake)) {
@@ -203,10 +204,10 @@ ConvolutionWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Exp
   shape.terms = many_registers ? 8 : 4;
   const Expr narrow = in.out_channels <= lanes;
   shape.tiles = {{!narrow, 2, shape.terms}, {narrow, 1, shape.terms}};
-  shape.blocks = Halide::min(CeilDiv(in.out_channels, 2 * lanes), tuning("blocks", 4));
-  shape.channels =
-      Halide::min(in.in_channels, Halide::clamp(576 / taps, 16, tuning("channels", 256)));
-  const int pixels = tuning("chunk", 256);
+  shape.blocks = Halide::min(CeilDiv(in.out_channels, 2 * lanes), tuning("blocks", 4, {1, 2, 8}));
+  shape.channels = Halide::min(
+      in.in_channels, Halide::clamp(576 / taps, 16, tuning("channels", 256, {64, 128, 512})));
+  const int pixels = tuning("chunk", 256, {64, 128, 512, 1024});
   shape.rows = EvenShare(in.out[1], pixels / in.out[0]);
   shape.images = EvenShare(in.batch, pixels / (in.out[0] * in.out[1]));
   const Expr groups =
@@ -380,7 +381,7 @@ class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
       ScheduleGpu(op);
       y = op.result;
     } else {
-      const ConvolutionShape shape = ShapeFor(in, get_target(), Tuning(tuning));
+      const ConvolutionShape shape = ShapeFor(in, get_target(), Numbers());
       TiledConvolution op(in, shape);
       ScheduleCpu(op, in, shape, {});
       y = op.result;
@@ -422,7 +423,7 @@ class ConvolutionDxKernel : public OpGenerator<ConvolutionDxKernel> {
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      const ConvolutionShape shape = ShapeFor(in, get_target(), Tuning(tuning));
+      const ConvolutionShape shape = ShapeFor(in, get_target(), Numbers());
       TiledConvolution op(in, shape);
       const Expr dense = op.result.output_buffer().dim(0).stride() == 1;
       ScheduleCpu(op, in, shape, {!accumulate_dx && dense, !accumulate_dx});
@@ -469,7 +470,7 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
     } else {
       ConvolutionWeightsShape shape;
       TiledConvolutionWeights op(in, [&](const Expr& taps) {
-        return shape = ShapeFor(in, taps, get_target(), Tuning(tuning));
+        return shape = ShapeFor(in, taps, get_target(), Numbers());
       });
       ScheduleCpu(op, shape, stride_x, accumulate_dw);
       dw = op.result;

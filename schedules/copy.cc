@@ -49,7 +49,8 @@ void ScheduleGpu(Copy& op, const Target&, const Tuning&) {
 // Blocks of 64 rows of y, 1 KB of each: longer rows of y are faster where strides are powers of two
 // (blocks of 64 x 64 took 1.3 times as long), longer columns where they are not.
 void ScheduleCpu(Transpose& op, const Target&, const Tuning& tuning) {
-  const int block0 = tuning("block0", 256), block1 = tuning("block1", 64);
+  const int block0 = tuning("block0", 256, {64, 128, 512}),
+            block1 = tuning("block1", 64, {32, 128, 256});
   const RVar i0 = op.tiles[0], i1 = op.tiles[1];
   RVar outer0("outer0"), outer1("outer1"), tile0("tile0"), tile1("tile1");
   RVar square0("square0"), square1("square1"), in0("in0"), in1("in1");
@@ -177,7 +178,7 @@ class TransposeKernel : public CopyGenerator<TransposeKernel> {
       Transpose op(x, Extents(), accumulate_y, kLineBytes / type.bytes(),
                    get_target().natural_vector_size(type));
       y = op.y;
-      ScheduleCpu(op, get_target(), Tuning(std::string(tuning)));
+      ScheduleCpu(op, get_target(), Numbers());
     }
     ZeroMin(x, Copy::kRank, /*any_stride=*/true);
     ZeroMin(y, Copy::kRank);

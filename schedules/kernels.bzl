@@ -1,4 +1,4 @@
-"""halide_generators() and halide_kernels(): operators compiled while the project builds.
+"""halide_generators(), halide_kernels(): operators compiled while the project builds; halide_tuner().
 
     halide_generators(
         name = "softmax_generators",
@@ -24,6 +24,7 @@ Everything that only an old Bazel accepts stands here and in third_party.
 
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library")
+load("//schedules:tunings.bzl", "TUNINGS")
 
 # Every kernel: the Halide runtime is linked once, and each call carries an ExecutionContext.
 _COMMON = "-no_runtime-user_context"
@@ -50,6 +51,9 @@ _DTYPES = {
 }
 
 _Text = provider(fields = ["value"])
+
+# What the tuner knows of a kernel: a line of its list of kernels.
+_Kernel = provider(fields = ["line"])
 
 def _text_flag_impl(ctx):
     value = ctx.build_setting_value
@@ -118,6 +122,8 @@ def _halide_kernel_impl(ctx):
     args.add("dtype=" + _DTYPES[ctx.attr.dtype].halide)
     for key, value in sorted(ctx.attr.params.items()):
         args.add("%s=%s" % (key, value))
+    if ctx.attr.tuning:
+        args.add("tuning=" + ctx.attr.tuning)
     outputs = [library, header, registration]
     progress = "Compiling kernel " + function
     if ctx.attr.backend in _GPU_TARGETS:
@@ -166,7 +172,9 @@ fi""" % (cc_toolchain.nm_executable, library.path, function),
         disallow_dynamic_library = True,
     )
     registered = CcInfo(compilation_context = compilation_context, linking_context = linking_context)
+    params = ",".join(["%s=%s" % item for item in sorted(ctx.attr.params.items())])
     return [
+        _Kernel(line = "\t".join(["kernel", ctx.attr.op, ctx.attr.kernel, ctx.attr.generator, params])),
         DefaultInfo(files = depset([library, header, registration])),
         cc_common.merge_cc_infos(
             direct_cc_infos = [registered, _archive(ctx, cc_toolchain, features, library)],
@@ -182,6 +190,8 @@ _halide_kernel = rule(
         "generators": attr.label(executable = True, cfg = "exec", mandatory = True),
         "generator": attr.string(mandatory = True),
         "kernel": attr.string(mandatory = True),
+        "op": attr.string(doc = "name of the halide_kernels() that the kernel belongs to"),
+        "tuning": attr.string(doc = "entries of the table of tunings: see schedules/tuning.h"),
         "function": attr.string(doc = "C name, if not <kernel>_<dtype>_<backend>"),
         "dtype": attr.string(mandatory = True, values = _DTYPES.keys()),
         "backend": attr.string(mandatory = True, values = ["cpu"] + _GPU_TARGETS.keys()),
@@ -233,22 +243,99 @@ halide_runtime = rule(
 
 def halide_generators(name, srcs, deps = [], visibility = None):
     """One program that holds every generator of `srcs`: one per operator family."""
-    cc_binary(
-        name = name,
+    cc_library(
+        name = name + "_library",
         srcs = srcs,
         # -O1: the program runs for a fraction of a second, and optimising it costs more.
         copts = ["-std=c++17", "-O1", "-g0", "-Wall", "-Wextra", "-Wno-unused-parameter"],
         deps = deps + [
             Label("//schedules:op_generator"),
-            "@halide//:gengen",
             "@halide//:language",
         ],
+        # Generators register themselves.
+        alwayslink = True,
+        linkstatic = True,
+        tags = ["manual"],
+        visibility = visibility,
+    )
+    cc_binary(
+        name = name,
+        deps = [name + "_library", "@halide//:gengen"],
         # Built only as a tool, for the machine that builds.
         tags = ["manual"],
         visibility = visibility,
     )
 
-def _kernel_library(name, generators, kernels, dtypes, backends, sets, deps, visibility, testonly):
+_KernelLines = provider(fields = ["lines"])
+
+def _kernel_lines_impl(target, ctx):
+    deps = getattr(ctx.rule.attr, "deps", [])
+    is_tunable = _Kernel in target and ctx.rule.attr.backend == "cpu" and ctx.rule.attr.dtype == "f32"
+    return [_KernelLines(lines = depset(
+        [target[_Kernel].line] if is_tunable else [],
+        transitive = [d[_KernelLines].lines for d in deps if _KernelLines in d],
+    ))]
+
+_kernel_lines = aspect(implementation = _kernel_lines_impl, attr_aspects = ["deps"])
+
+def _kernel_list_impl(ctx):
+    sets = ["set\t%s\t%s" % item for item in INSTRUCTION_SETS.items()]
+    kernels = depset(transitive = [k[_KernelLines].lines for k in ctx.attr.kernels])
+    ctx.actions.write(ctx.outputs.out, "\n".join(sets + sorted(kernels.to_list())) + "\n")
+
+# The instruction sets and the float32 CPU kernels of libraries, for the tuner.
+_kernel_list = rule(
+    implementation = _kernel_list_impl,
+    attrs = {
+        "kernels": attr.label_list(aspects = [_kernel_lines]),
+        "out": attr.output(mandatory = True),
+    },
+)
+
+def halide_tuner(name, srcs, generators, kernels, table, visibility = None, testonly = False):
+    """The program that tunes kernels and writes their table: see docs/tuning.md.
+
+    Args:
+      name: of the program; `./bazelw run :<name> -- --help`.
+      srcs: say with which arguments kernels are timed (schedules/tuner/tunable.h).
+      generators: the halide_generators() targets of the kernels.
+      kernels: the libraries <name>_kernels that halide_kernels() makes of them.
+      table: the .bzl file of this package that holds the table.
+      visibility: of the program.
+      testonly: as usual.
+    """
+    _kernel_list(
+        name = name + "_kernels",
+        out = name + "_kernels.tsv",
+        kernels = kernels,
+        testonly = testonly,
+        visibility = visibility,
+    )
+    cc_binary(
+        name = name,
+        srcs = srcs,
+        copts = ["-std=c++20", "-Wall", "-Wextra"],
+        args = [
+            "--kernels=$(rootpath :%s_kernels.tsv)" % name,
+            "--plugins=$(rootpath @halide//:adams2019)",
+            "--table=" + "/".join([part for part in [native.package_name(), table] if part]),
+        ],
+        data = [":%s_kernels.tsv" % name, "@halide//:adams2019"],
+        deps = [g + "_library" for g in generators] + [
+            Label("//schedules/tuner:main"),
+            Label("//schedules/tuner:tunable"),
+        ],
+        testonly = testonly,
+        visibility = visibility,
+    )
+
+def _tuning(kernel, dtype, backend, tunings):
+    """The entries of the table that concern a kernel, as generator parameter."""
+    if dtype != "f32" or backend != "cpu":
+        return ""
+    return ";".join(["%s/%s" % (t[0], t[2]) for t in tunings if t[1] == kernel])
+
+def _kernel_library(name, op, generators, kernels, dtypes, backends, sets, tunings, deps, visibility, testonly):
     parts = []
     for kernel, description in kernels.items():
         params = dict(description)
@@ -264,6 +351,8 @@ def _kernel_library(name, generators, kernels, dtypes, backends, sets, deps, vis
                     generators = generators,
                     generator = generator,
                     kernel = kernel,
+                    op = op,
+                    tuning = _tuning(kernel, dtype, backend, tunings),
                     dtype = dtype,
                     backend = backend,
                     sets = sets,
@@ -275,7 +364,7 @@ def _kernel_library(name, generators, kernels, dtypes, backends, sets, deps, vis
                 parts.append(part)
     cc_library(name = name, deps = parts, testonly = testonly, visibility = visibility)
 
-def halide_kernel_for_tests(name, generators, generator, dtype, instruction_set, params = {}):
+def halide_kernel_for_tests(name, generators, generator, dtype, instruction_set, params = {}, tunings = []):
     """One kernel for one CPU instruction set, without a dispatcher; its C name is `name`."""
     _halide_kernel(
         name = name,
@@ -288,6 +377,7 @@ def halide_kernel_for_tests(name, generators, generator, dtype, instruction_set,
         backend = "cpu",
         sets = [instruction_set],
         params = params,
+        tuning = _tuning(name, dtype, "cpu", tunings),
         deps = [Label("//core:kernel_table")],
     )
 
@@ -305,6 +395,7 @@ def halide_kernels(
         gradients = {},
         dtypes = ["f32", "f64"],
         sets = [],
+        tunings = [],
         deps = [],
         gpu = True,
         visibility = ["//visibility:public"]):
@@ -319,6 +410,7 @@ def halide_kernels(
       dtypes: element types, f32 (CPU and GPU), f64 (CPU), i32 (CPU and GPU).
       sets: CPU instruction sets, a part of INSTRUCTION_SETS, best first; by default those that
         suit the dtype.
+      tunings: a table of tunings that the tuner wrote (docs/tuning.md), beside Halite's own.
       deps: cc_library targets with the functions that extern stages of the CPU kernels call.
       gpu: False for kernels that only a CPU has: a function asks for them by Lowering::Offers and
         has others for a GPU.
@@ -333,11 +425,13 @@ def halide_kernels(
         for part, list_of_kernels in [("forward", kernels), ("gradient", gradients)]:
             _kernel_library(
                 name = "%s_%s_kernels%s" % (name, part, suffix),
+                op = name,
                 generators = generators,
                 kernels = list_of_kernels,
                 dtypes = dtypes,
                 backends = backends,
                 sets = sets,
+                tunings = TUNINGS + tunings,
                 deps = deps,
                 testonly = testonly,
                 visibility = ["//visibility:private"],

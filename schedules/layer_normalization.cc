@@ -18,8 +18,6 @@ namespace {
 
 using namespace Halide;
 
-constexpr int kVectors = 4;
-
 void ScheduleCpu(RowStatistics& op, const LoopLevel& row) {
   ScheduleReduce(op.sum, row);
   op.mean.compute_at(row);
@@ -27,14 +25,14 @@ void ScheduleCpu(RowStatistics& op, const LoopLevel& row) {
   op.inverse.compute_at(row);
 }
 
-void ScheduleCpu(LayerNormalization& op, const AxisInput& x, int lanes) {
-  const RowLoops rows(op.y, {op.row}, x.axis);
+void ScheduleCpu(LayerNormalization& op, const AxisInput& x, int lanes, const Tuning& tuning) {
+  const RowLoops rows(op.y, {op.row}, x.axis, Grain(tuning));
   op.y.vectorize(op.k, lanes, TailStrategy::Predicate);
   ScheduleCpu(op.statistics, LoopLevel(op.y, rows.row));
 }
 
-void ScheduleCpu(LayerNormalizationDx& op, const AxisInput& x, int lanes) {
-  const RowLoops rows(op.out.dx.update(), {op.out.r[1]}, x.axis);
+void ScheduleCpu(LayerNormalizationDx& op, const AxisInput& x, int lanes, const Tuning& tuning) {
+  const RowLoops rows(op.out.dx.update(), {op.out.r[1]}, x.axis, Grain(tuning));
   op.out.dx.update().vectorize(op.out.r[0], lanes, TailStrategy::Predicate);
   const LoopLevel row(op.out.dx, rows.row);
   ScheduleCpu(op.statistics, row);
@@ -105,7 +103,7 @@ class RowsGenerator : public OpGenerator<Derived> {
   int lanes() const {
     return gpu() ? kRowThreads : this->get_target().natural_vector_size(Type(this->dtype));
   }
-  int vectors() const { return gpu() ? 1 : kVectors; }
+  int vectors() const { return gpu() ? 1 : Vectors(this->Numbers()); }
 
   // Rows [axis, outer], dense, as AxisInput has them.
   template <typename In>
@@ -144,7 +142,7 @@ class LayerNormalizationKernel : public RowsGenerator<LayerNormalizationKernel> 
     y = op.y;
     y.dim(0).set_bounds(0, rows.axis);
     y.dim(1).set_bounds(0, rows.outer);
-    gpu() ? ScheduleGpu(op) : ScheduleCpu(op, rows, lanes());
+    gpu() ? ScheduleGpu(op) : ScheduleCpu(op, rows, lanes(), Numbers());
     if (!gpu()) op.y.specialize(beta.dim(0).stride() == 1 && gamma.dim(0).stride() == 1);
   }
 
@@ -171,7 +169,7 @@ class LayerNormalizationDxKernel : public RowsGenerator<LayerNormalizationDxKern
     LayerNormalizationDx op(rows, Rows(dy), gamma, *eps_, accumulate_dx, lanes(), vectors());
     dx = op.out.dx;
     SetLike(dx, rows);
-    gpu() ? ScheduleGpu(op) : ScheduleCpu(op, rows, lanes());
+    gpu() ? ScheduleGpu(op) : ScheduleCpu(op, rows, lanes(), Numbers());
     Stage update = op.out.dx.update();
     if (!gpu()) update.specialize(gamma.dim(0).stride() == 1 && !op.out.accumulate);
     if (!gpu()) update.specialize(gamma.dim(0).stride() == 1);

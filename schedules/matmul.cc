@@ -105,10 +105,10 @@ class CpuScheduler {
         op_(op),
         lanes_(target.natural_vector_size(in.type)),
         many_registers_(target.has_feature(Target::AVX512_Skylake)),
-        mr_(tuning("mr", many_registers_ ? 8 : 6)),
+        mr_(tuning("mr", many_registers_ ? 8 : 6, {4, 6, 8, 10, 12})),
         nr_(2 * lanes_),
         rows_nr_(8 * lanes_),
-        kc_(tuning("kc", 512)),
+        kc_(tuning("kc", 512, {128, 256, 384, 768, 1024})),
         all_rows_(in.m + mr_),
         all_cols_(in.n + 8 * lanes_),
         area_(cast<int64_t>(in.m) * in.n),
@@ -402,7 +402,7 @@ class MatmulKernel : public OpGenerator<MatmulKernel> {
       y = op.y;
     } else {
       BlockedMatmul op(in);
-      CpuScheduler(in, get_target(), Tuning(std::string(tuning)), op).Schedule();
+      CpuScheduler(in, get_target(), Numbers(), op).Schedule();
       y = op.y;
     }
   }

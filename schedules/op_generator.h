@@ -17,12 +17,19 @@ namespace halite {
 // Any extent from 1 up is legal in a kernel, so every split guards its tail.
 constexpr Halide::TailStrategy kGuard = Halide::TailStrategy::GuardWithIf;
 
+// What kernels.bzl and the table of tunings call the instruction set of a CPU target.
+inline std::string InstructionSetName(const Halide::Target& target) {
+  if (target.has_feature(Halide::Target::AVX512_Zen4)) return "zen4";
+  if (target.has_feature(Halide::Target::AVX512_Skylake)) return "avx512";
+  return target.has_feature(Halide::Target::AVX2) ? "avx2" : "sse41";
+}
+
 template <typename Derived>
 class OpGenerator : public Halide::Generator<Derived> {
  public:
   // Type of the data; every buffer that is not an index has it.
   Halide::GeneratorParam<Halide::Type> dtype{"dtype", Halide::Float(32)};
-  // Overrides of the schedule's own numbers, see Tuning.
+  // The table's numbers for the schedule, for all instruction sets: see Tuning.
   Halide::GeneratorParam<std::string> tuning{"tuning", ""};
 
  protected:
@@ -37,13 +44,15 @@ class OpGenerator : public Halide::Generator<Derived> {
   template <typename Op>
   void Schedule(Op& op) {
     const Halide::Target target = this->get_target();
-    const Tuning numbers{std::string(tuning)};
     if (target.has_gpu_feature()) {
-      ScheduleGpu(op, target, numbers);
+      ScheduleGpu(op, target, Numbers());
     } else {
-      ScheduleCpu(op, target, numbers);
+      ScheduleCpu(op, target, Numbers());
     }
   }
+
+  // The schedule's numbers for this target.
+  Tuning Numbers() const { return Tuning(tuning.value(), InstructionSetName(this->get_target())); }
 
   // Every dimension of `buffer` starts at 0. The innermost has any stride if `any_stride`.
   template <typename BufferArgument>

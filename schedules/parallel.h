@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "halite/schedules/tuning.h"
 
 namespace halite {
 
@@ -16,6 +17,12 @@ namespace halite {
 // microseconds, against about 1 for handing a task to another thread. Smaller arrays make one task,
 // which runs on the calling thread.
 constexpr int kGrain = 32768;
+
+// The same where a kernel is tuned; `default_value` if its elements cost more than a load and a
+// store.
+inline int Grain(const Tuning& tuning, int default_value = kGrain) {
+  return tuning("grain", default_value, {2048, 8192, 32768, 131072});
+}
 
 // How many rows of `row_length` elements make one task.
 inline Halide::Expr RowsPerTask(Halide::Expr row_length, int grain = kGrain) {

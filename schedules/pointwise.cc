@@ -8,7 +8,7 @@
 //   binary_grad:  x0?, x1?, y?, dy [i0, i1, i2, i3] -> dx, or dx.0 and dx.1 in one pass
 //   fill:         value -> y[n]
 //
-// All are bound by memory: one vector an iteration, tasks of kGrain elements.
+// All are bound by memory: one vector an iteration, tasks of some kGrain elements.
 #include "halite/ops/algorithms/accumulate.h"
 #include "halite/ops/algorithms/activations.h"
 #include "halite/ops/algorithms/arithmetic.h"
@@ -103,7 +103,8 @@ class Unary : public PointwiseGenerator<Unary> {
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(y, {i});
     } else {
-      ScheduleRowsCpu(y, {i}, {y_->dim(0).extent()}, get_target().natural_vector_size(dtype));
+      ScheduleRowsCpu(y, {i}, {y_->dim(0).extent()}, get_target().natural_vector_size(dtype),
+                      Grain(Numbers()));
     }
   }
 
@@ -143,7 +144,7 @@ class GradientGenerator : public PointwiseGenerator<Derived> {
       ScheduleUpdateGpu(out.dx, out.vars, loops);
     } else {
       ScheduleRowsCpu(out.dx.update(), loops, extents,
-                      this->get_target().natural_vector_size(this->dtype));
+                      this->get_target().natural_vector_size(this->dtype), Grain(this->Numbers()));
     }
     out.dx.update().specialize(!out.accumulate);
   }
@@ -200,7 +201,7 @@ class Binary : public PointwiseGenerator<Binary> {
       return;
     }
     ScheduleRowsCpu(y, loops, {y_->dim(0).extent(), y_->dim(1).extent()},
-                    get_target().natural_vector_size(dtype));
+                    get_target().natural_vector_size(dtype), Grain(Numbers()));
     const Expr stride0 = inputs_[0].second->dim(0).stride();
     const Expr stride1 = inputs_[1].second->dim(0).stride();
     y.specialize(stride0 == 1 && stride1 == 1);

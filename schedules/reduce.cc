@@ -20,27 +20,30 @@ namespace {
 
 using namespace Halide;
 
-// Vectors of a row that are reduced side by side: they do not wait for each other.
-constexpr int kVectors = 4;
 // Columns whose partial results stand in memory at a time.
 constexpr int kWidth = 1024;
+int Width(const Tuning& tuning) { return tuning("width", kWidth, {128, 256, 512}); }
 
 // The forms of a sum of `length` elements as the first two updates of f.
-void SchedulePieces(PieceSum& op, Func f, const Expr& inner, const Expr& length, int lanes) {
-  const RowLoops rows(f.update(0), {op.row_r.z, op.row_r.y}, length);
+void SchedulePieces(PieceSum& op, Func f, const Expr& inner, const Expr& length, int lanes,
+                    const Tuning& tuning) {
+  const int width = Width(tuning), grain = Grain(tuning);
+  const bool down = tuning("down", 0, {1}) != 0;
+  const RowLoops rows(f.update(0), {op.row_r.z, op.row_r.y}, length, grain);
   ScheduleReduce(op.row, LoopLevel(f, rows.row));
   const TileLoops tiles(f.update(1), op.column_r.x, {}, {op.column_r.z, op.column_r.y}, inner,
-                        length, kWidth, lanes);
-  ScheduleReduce(op.column, LoopLevel(f, tiles.tile), kWidth, lanes);
+                        length, width, lanes, grain);
+  ScheduleReduce(op.column, LoopLevel(f, tiles.tile), width, lanes, down);
 }
 
-void ScheduleCpu(Sum& op, const AxisInput& in, const Expr& stride, int lanes) {
-  SchedulePieces(op.rest, op.y, in.inner, in.axis, lanes);
+void ScheduleCpu(Sum& op, const AxisInput& in, const Expr& stride, int lanes,
+                 const Tuning& tuning) {
+  SchedulePieces(op.rest, op.y, in.inner, in.axis, lanes, tuning);
   op.total.compute_at(op.y, op.r.y).vectorize(op.i, lanes, kGuard);
   op.total.update().reorder({op.i, op.p}).vectorize(op.i, lanes, kGuard);
   op.y.update(2).vectorize(op.r.x, lanes, TailStrategy::Predicate);
   op.partial.compute_root();
-  SchedulePieces(op.part, op.partial, in.inner, op.length, lanes);
+  SchedulePieces(op.part, op.partial, in.inner, op.length, lanes, tuning);
 
   op.partial.update(0).specialize(stride == 1);
   op.y.update(0).specialize(stride == 1 && !op.accumulate);
@@ -88,8 +91,8 @@ class SumKernel : public OpGenerator<SumKernel> {
     // No select: the bounds of one are never exact.
     const Expr count = in.axis / grain * clamp(16 - tasks, 0, 1);
     const Expr length = min(count * grain, grain - 1) + 1;
-    Sum op(in, *scale_, *accumulate_, length, count, lanes, kVectors);
-    ScheduleCpu(op, in, x.dim(1).stride(), lanes);
+    Sum op(in, *scale_, *accumulate_, length, count, lanes, Vectors(Numbers()));
+    ScheduleCpu(op, in, x.dim(1).stride(), lanes, Numbers());
     y = op.y;
   }
   void GenerateGpu(const AxisInput& in) {
@@ -131,7 +134,8 @@ class SumGradKernel : public OpGenerator<SumGradKernel> {
       ScheduleRowsGpu(op.dx.update(), loops);
       return;
     }
-    ScheduleRowsCpu(op.dx.update(), loops, extents, get_target().natural_vector_size(dtype));
+    ScheduleRowsCpu(op.dx.update(), loops, extents, get_target().natural_vector_size(dtype),
+                    Grain(Numbers()));
     const Expr stride = dy.dim(0).stride();
     op.dx.update().specialize(stride == 0 && !op.accumulate);
     op.dx.update().specialize(stride == 1 && !op.accumulate);
@@ -158,20 +162,21 @@ class MaxKernel : public OpGenerator<MaxKernel> {
     AxisInput in = MakeAxisInput(x, dtype);
     if (is_gpu) in.is_rows = Internal::const_false();
     ZeroMin(x, 3);
-    Max op(in, lanes, kVectors);
+    const int width = Width(Numbers()), grain = Grain(Numbers());
+    Max op(in, lanes, Vectors(Numbers()));
     *y_ = op.y;
     op.y.bound(op.i, 0, in.inner).bound(op.o, 0, in.outer);
     if (is_gpu) {
       ScheduleRowsGpu(op.y, {op.i, op.o});
       return;
     }
-    const RowLoops rows(op.y.specialize(in.is_rows), {op.o}, in.axis);
+    const RowLoops rows(op.y.specialize(in.is_rows), {op.o}, in.axis, grain);
     ScheduleReduce(op.peak, LoopLevel(op.y, rows.row));
     ScheduleReduce(op.first, LoopLevel(op.y, rows.row));
-    const TileLoops tiles(op.y, op.i, {}, {op.o}, in.inner, in.axis, kWidth, lanes);
+    const TileLoops tiles(op.y, op.i, {}, {op.o}, in.inner, in.axis, width, lanes, grain);
     op.best.compute_at(LoopLevel(op.y, tiles.tile))
         .store_in(MemoryType::Stack)
-        .bound_storage(op.i, kWidth)
+        .bound_storage(op.i, width)
         .vectorize(op.i, lanes, TailStrategy::RoundUp);
     op.best.update().reorder(op.i, op.k).vectorize(op.i, lanes, TailStrategy::RoundUp);
   }

@@ -6,8 +6,8 @@
 //   softmax_grad:  y, dy -> dx
 //
 // Rows: the maximum, then the powers into a buffer that stays in the cache and their sum, then the
-// quotients: x is read once from memory and y written once. Columns: the same for tiles of kTile
-// neighbours. A GPU gives a row to a block of threads, a column to a thread.
+// quotients: x is read once from memory and y written once. Columns: the same for tiles of some
+// kTile neighbours. A GPU gives a row to a block of threads, a column to a thread.
 //
 // float32 on two busy cores of an AMD EPYC (Zen 5), zen4 kernels, against a plain loop of g++ -O3
 // -march=native with expf on one core; exp bounds the first two, memory the third:
@@ -26,16 +26,19 @@ namespace {
 
 using namespace Halide;
 
-constexpr int kVectors = 4;
 constexpr int kTile = 64;
 // Elements of a task: exp makes one worth about four of a memory-bound kernel.
 constexpr int kTask = kGrain / 4;
 
-void ScheduleCpu(Softmax& op, const AxisInput& in, int lanes) {
+// Columns that are visited together.
+int Tile(const Tuning& tuning) { return tuning("tile", kTile, {32, 128, 256}); }
+
+void ScheduleCpu(Softmax& op, const AxisInput& in, int lanes, const Tuning& tuning) {
+  const int tile_width = Tile(tuning), grain = Grain(tuning, kTask);
   Stage rows = op.y.specialize(in.is_rows);
-  const RowLoops row(rows, {op.o}, in.axis, kTask);
+  const RowLoops row(rows, {op.o}, in.axis, grain);
   rows.vectorize(op.k, lanes, TailStrategy::Predicate);
-  const TileLoops tile(op.y, op.i, {op.k}, {op.o}, in.inner, in.axis, kTile, lanes, kTask);
+  const TileLoops tile(op.y, op.i, {op.k}, {op.o}, in.inner, in.axis, tile_width, lanes, grain);
 
   const LoopLevel at_row(op.y, row.row), at_tile(op.y, tile.tile);
   ScheduleReduce(op.row.peak, at_row);
@@ -44,23 +47,25 @@ void ScheduleCpu(Softmax& op, const AxisInput& in, int lanes) {
       .vectorize(op.row.k, lanes, TailStrategy::RoundUp);
   ScheduleReduce(op.row.sum, at_row);
   op.row_scale.compute_at(at_row);
-  ScheduleReduce(op.column.peak, at_tile, kTile, lanes);
+  ScheduleReduce(op.column.peak, at_tile, tile_width, lanes);
   op.column.power.compute_at(at_tile)
       .hoist_storage(LoopLevel(op.y, tile.task))
-      .bound_storage(op.column.i, kTile)
+      .bound_storage(op.column.i, tile_width)
       .vectorize(op.column.i, lanes, TailStrategy::RoundUp);
-  ScheduleReduce(op.column.sum, at_tile, kTile, lanes);
+  ScheduleReduce(op.column.sum, at_tile, tile_width, lanes);
   op.column_scale.compute_at(at_tile).vectorize(op.i, lanes, TailStrategy::RoundUp);
 }
 
-void ScheduleCpu(SoftmaxGrad& op, const AxisInput& in, const Expr& stride, int lanes) {
+void ScheduleCpu(SoftmaxGrad& op, const AxisInput& in, const Expr& stride, int lanes,
+                 const Tuning& tuning) {
+  const int tile_width = Tile(tuning), grain = Grain(tuning);
   Stage rows = op.dx.update(0), columns = op.dx.update(1);
-  const RowLoops row(rows, {op.row_r.z}, in.axis);
+  const RowLoops row(rows, {op.row_r.z}, in.axis, grain);
   rows.vectorize(op.row_r.y, lanes, TailStrategy::Predicate);
   const TileLoops tile(columns, op.column_r.x, {op.column_r.y}, {op.column_r.z}, in.inner, in.axis,
-                       kTile, lanes);
+                       tile_width, lanes, grain);
   ScheduleReduce(op.row_dot, LoopLevel(op.dx, row.row));
-  ScheduleReduce(op.column_dot, LoopLevel(op.dx, tile.tile), kTile, lanes);
+  ScheduleReduce(op.column_dot, LoopLevel(op.dx, tile.tile), tile_width, lanes);
   rows.specialize(stride == 1 && !op.accumulate);
   rows.specialize(stride == 1);
   columns.specialize(!op.accumulate);
@@ -100,10 +105,10 @@ class SoftmaxKernel : public OpGenerator<SoftmaxKernel> {
     ZeroMin(x, 3);
     const bool is_gpu = get_target().has_gpu_feature();
     const int lanes = is_gpu ? kRowThreads : get_target().natural_vector_size(dtype);
-    Softmax op(in, lanes, is_gpu ? 1 : kVectors);
+    Softmax op(in, lanes, is_gpu ? 1 : Vectors(Numbers()));
     y = op.y;
     SetLike(y, x);
-    is_gpu ? ScheduleGpu(op, in) : ScheduleCpu(op, in, lanes);
+    is_gpu ? ScheduleGpu(op, in) : ScheduleCpu(op, in, lanes, Numbers());
   }
 };
 
@@ -124,10 +129,11 @@ class SoftmaxGradKernel : public OpGenerator<SoftmaxGradKernel> {
     SetLike(dy, y);
     const bool is_gpu = get_target().has_gpu_feature();
     const int lanes = is_gpu ? kRowThreads : get_target().natural_vector_size(dtype);
-    SoftmaxGrad op(in, MakeAxisInput(dy, dtype), accumulate_dx, lanes, is_gpu ? 1 : kVectors);
+    SoftmaxGrad op(in, MakeAxisInput(dy, dtype), accumulate_dx, lanes,
+                   is_gpu ? 1 : Vectors(Numbers()));
     dx = op.dx;
     SetLike(dx, y);
-    is_gpu ? ScheduleGpu(op) : ScheduleCpu(op, in, y.dim(1).stride(), lanes);
+    is_gpu ? ScheduleGpu(op) : ScheduleCpu(op, in, y.dim(1).stride(), lanes, Numbers());
   }
 };
 

@@ -39,7 +39,8 @@ WinogradShape ShapeFor(const Winograd& form, const std::vector<Expr>& extent,
   shape.lanes = target.natural_vector_size(type);
   shape.tiles = target.has_feature(Target::AVX512_Skylake) ? 16 : 8;
   const Expr across = CeilDiv(extent[0], form.tile()), down = CeilDiv(extent[1], form.tile());
-  const Expr most = Halide::clamp(tuning("points", 3072) / Halide::max(in_channels, 1), 48, 64);
+  const int points = tuning("points", 3072, {1536, 6144, 12288});
+  const Expr most = Halide::clamp(points / Halide::max(in_channels, 1), 48, 64);
   shape.rows = EvenShare(down, most / Halide::max(across, 1));
   shape.images = EvenShare(extent[4], most / Halide::max(across * down, 1));
   return shape;
@@ -216,12 +217,12 @@ WinogradWeightsShape ShapeFor(const Winograd& form, const ConvolutionWeightsOper
                               const Target& target, const Tuning& tuning) {
   WinogradWeightsShape shape;
   const int lanes = shape.lanes = target.natural_vector_size(in.type);
-  const int most = tuning("channels", 128) / lanes;
+  const int most = tuning("channels", 128, {64, 256}) / lanes;
   const Expr planes = CeilDiv(in.in_channels, lanes), blocks = CeilDiv(in.out_channels, lanes);
   shape.planes = EvenShare(planes, most);
   shape.blocks = EvenShare(blocks, most);
   const Expr across = CeilDiv(in.out[0], form.tile()), down = CeilDiv(in.out[1], form.tile());
-  const int tiles = tuning("tiles", 48);
+  const int tiles = tuning("tiles", 48, {24, 32, 64, 96});
   shape.rows = EvenShare(down, tiles / Halide::max(across, 1));
   shape.images = EvenShare(in.batch, tiles / Halide::max(across * down, 1));
   const Expr groups = CeilDiv(planes, shape.planes) * CeilDiv(blocks, shape.blocks);
@@ -325,7 +326,7 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
                 {1, 0, 1, 1, 1}}};
     WinogradShape shape;
     WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Tuning(tuning));
+      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Numbers());
     });
     ScheduleCpu(op, form, in, shape, {});
     y = op.result;
@@ -359,7 +360,7 @@ class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKern
     in.w = FlippedWeights(w, in.axes);
     WinogradShape shape;
     WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Tuning(tuning));
+      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Numbers());
     });
     ScheduleCpu(op, form, in, shape, {!accumulate_dx});
     dx = op.result;
@@ -392,7 +393,7 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
                 {1, pad_y, 1, x.dim(1).extent(), form.taps},
                 {1, 0, 1, 1, 1}}};
     for (int d = 0; d < 3; ++d) in.out[d] = dy.dim(d).extent();
-    const WinogradWeightsShape shape = ShapeFor(form, in, get_target(), Tuning(tuning));
+    const WinogradWeightsShape shape = ShapeFor(form, in, get_target(), Numbers());
     WinogradConvolutionWeights op(form, in, shape);
     ScheduleCpu(op, form, in, shape);
     dw = op.result;

@@ -32,6 +32,12 @@ cc_library(
     deps = [":libHalide", ":runtime"],
 )
 
+# Halide's autoscheduler of that name: the tuner compares with it.
+filegroup(
+    name = "adams2019",
+    srcs = ["{lib}/libautoschedule_adams2019.so"],
+)
+
 # main() of a generator program.
 cc_import(
     name = "gengen",

@@ -3,8 +3,9 @@
 #
 # Builds and runs the consumer workspace: run.sh BAZELW. Proves that another Bazel workspace uses
 # Halite with one load and one macro call, that a program holds only the kernels it uses, no gradient
-# kernel with --@halite//core:inference_only=yes and never libHalide, and that the workspace's own
-# Abseil takes the place of Halite's. Ends with a line "N passed, N failed, N skipped".
+# kernel with --@halite//core:inference_only=yes and never libHalide, that the workspace's own operator
+# can be tuned, and that its own Abseil takes the place of Halite's. Ends with a line "N passed, N
+# failed, N skipped".
 set -u
 bazelw=$(realpath "$1")
 here=$(dirname "$(realpath "$0")")
@@ -44,11 +45,21 @@ uses_own_absl() {
   (cd "$copy" && "$bazelw" run --copt=-DCONSUMER_ABSL_EXPECTED //:app; result=$?; "$bazelw" shutdown; exit $result)
 }
 
+# Its tuner, on a copy of its table.
+tunes() {
+  local table
+  table=$(mktemp) && cp tunings.bzl "$table" &&
+    "$bazelw" run //:tune -- --op=softsign --budget=2s --table="$table" | tee "$table.log" &&
+    grep -q '^softsign/grain' "$table.log" && grep -q '^TUNINGS = \[' "$table" &&
+    "$bazelw" run //:tune -- --list
+}
+
 check "the consumer's program builds" "$bazelw" build //:app
 check "it computes softmax" sums_to_one
 check "it holds the kernels of softmax alone" only_softmax
 check "it does not need libHalide" no_halide
 check "its own operator passes the gradient check" "$bazelw" test //:softsign_test
+check "its own operator can be tuned" tunes
 check "a GPU schedule with a stage on the host is refused" refuses_host_stage
 check "it builds for inference only" "$bazelw" build --@halite//core:inference_only=yes //:app
 check "then it holds no gradient kernel" no_gradient

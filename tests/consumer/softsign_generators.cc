@@ -32,17 +32,17 @@ struct SoftsignGrad {
   }
 };
 
-void ScheduleCpu(Softsign& op, const Target& target, const halite::Tuning&) {
+void ScheduleCpu(Softsign& op, const Target& target, const halite::Tuning& tuning) {
   halite::ScheduleRowsCpu(op.y, {op.i}, {op.y.output_buffer().dim(0).extent()},
-                          target.natural_vector_size(op.y.types()[0]));
+                          target.natural_vector_size(op.y.types()[0]), halite::Grain(tuning));
 }
 void ScheduleGpu(Softsign& op, const Target&, const halite::Tuning&) {
   halite::ScheduleRowsGpu(op.y, {op.i});
 }
-void ScheduleCpu(SoftsignGrad& op, const Target& target, const halite::Tuning&) {
+void ScheduleCpu(SoftsignGrad& op, const Target& target, const halite::Tuning& tuning) {
   Func dx = op.dx.dx;
   halite::ScheduleRowsCpu(dx.update(), {op.dx.r[0]}, {op.dx.r[0].extent()},
-                          target.natural_vector_size(dx.types()[0]));
+                          target.natural_vector_size(dx.types()[0]), halite::Grain(tuning));
   dx.update().specialize(!op.dx.accumulate);
 }
 void ScheduleGpu(SoftsignGrad& op, const Target&, const halite::Tuning&) {
