@@ -26,9 +26,11 @@ struct Axis {
   int64_t pad = 0, stride = 1, dilation = 1;
 };
 
-// The extents of one convolution: one to three spatial axes, outermost first.
+// Sizes from which Winograd's convolution is faster, see Sizes::suits_winograd.
 constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
+constexpr int64_t kPatchChannels = 64;
 
+// The extents of one convolution: one to three spatial axes, outermost first.
 struct Sizes {
   std::vector<Axis> axes;
   int64_t batch, in_channels, out_channels, group;
@@ -82,6 +84,12 @@ struct Sizes {
            std::all_of(axes.begin(), axes.end(), [&](const Axis& axis) {
              return axis.taps == taps && axis.stride == 1 && axis.dilation == 1;
            });
+  }
+  // Few pixels of many channels: the gradient to the weights is a product with patches of x (512 to
+  // 512 channels, 3 x 3 taps at 7 x 7, Zen 5, one thread: 1.0 ms instead of 3.3).
+  bool suits_patches() const {
+    const int64_t channels = in_channels / group;
+    return channels >= kPatchChannels && batch * pixels() <= 2 * channels;
   }
   int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
 };
@@ -422,6 +430,48 @@ void DepthwiseInputGradient(Lowering& l, const Operands& op) {
   l.Call("depthwise_convolution_dx", std::move(arguments));
 }
 
+// dw = dy P' with the patches P [(input channel, tap), pixel] of x, where the pixels are those of
+// all images: P(c, k, i) is the sample that tap k meets at output i, zero in the padding.
+void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
+  const Sizes& s = op.sizes;
+  const int64_t p = s.pixels(), n = s.batch, row = s.of(0).out, slice = row * s.of(1).out;
+  const int64_t taps = s.of(0).taps * s.of(1).taps * s.of(2).taps;
+  const Operand dy = l.Scratch({s.out_channels, n, p});
+  CopyView(l, l.dy().WithDims({{p, 1}, {n, s.out_channels * p}, {s.out_channels, p}}),
+           dy.View({p, n, s.out_channels}));
+  const Operand patches = l.Scratch({s.in_channels, taps, n, p}), x = op.Input(l.x(0));
+  l.Fill(patches, 0);
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    const int64_t k[] = {tap % s.of(0).taps, tap / s.of(0).taps % s.of(1).taps,
+                         tap / (s.of(0).taps * s.of(1).taps)};
+    Operand from = x, to = patches.WithDims({{row, 1},
+                                             {s.of(1).out, row},
+                                             {s.of(2).out, slice},
+                                             {s.in_channels, taps * n * p},
+                                             {n, p}},
+                                            tap * n * p);
+    bool meets_any = true;
+    for (int d = 0; d < kMaxSpatial && meets_any; ++d) {
+      // Output i meets the sample i * stride + shift.
+      const Axis axis = s.of(d);
+      const int64_t shift = k[d] * axis.dilation - axis.pad, last = axis.in - 1 - shift;
+      const int64_t first = shift >= 0 ? 0 : (axis.stride - 1 - shift) / axis.stride;
+      const int64_t end = last < 0 ? 0 : std::min(axis.out, last / axis.stride + 1);
+      meets_any = first < end;
+      if (!meets_any) break;
+      from = from.Slice(d, first * axis.stride + shift, end - first, axis.stride);
+      to = to.Slice(d, first, end - first);
+    }
+    if (meets_any) CopyView(l, from, to);
+  }
+  for (int64_t g = 0; g < s.group; ++g) {
+    const int64_t outmaps = s.out_channels / s.group, terms = s.in_channels / s.group * taps;
+    MatrixProduct(l, {GroupOf(dy.View({p * n, s.out_channels, 1}), 1, g, s.group)},
+                  {GroupOf(patches.View({p * n, s.in_channels * taps, 1}), 1, g, s.group), true},
+                  l.dx(1).WithDims({{terms, 1}, {outmaps, terms}, {1, 0}}, g * outmaps * terms));
+  }
+}
+
 void WeightsGradient(Lowering& l, const Operands& op) {
   const Operand x = op.Input(l.x(0)), dy = op.Output(l.dy());
   if (op.sizes.is_depthwise()) {
@@ -437,6 +487,10 @@ void WeightsGradient(Lowering& l, const Operands& op) {
                     {"pad_x", op.sizes.of(0).pad},
                     {"pad_y", op.sizes.of(1).pad},
                     {"dw", op.Weights(l.dx(1))}});
+    return;
+  }
+  if (op.sizes.suits_patches()) {
+    WeightsGradientOfPatches(l, op);
     return;
   }
   const int64_t groups = op.sizes.group;

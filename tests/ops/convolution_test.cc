@@ -137,6 +137,10 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       // Many channels in and out.
       {2, 3, 16, 1, {9, 3, 1}, {10, 3, 1}},
       {1, 18, 34, 2, {7, 3, 1, 2}, {13, 3, 2, 2}},
+      // The gradient to the weights by patches; taps that meet padding alone.
+      {1, 64, 17, 1, {7, 3, 1}, {9, 3, 1, 2}},
+      {3, 130, 6, 2, {5, 3, 2, 2, 2}, {4, 2, 0, 1, 3}},
+      {2, 64, 3, 1, {1, 5, 2}, {2, 3, 1}},
   };
   for (size_t i = 0; i < std::size(cases); ++i) {
     for (const Nan nan : {Nan::kNone, Nan::kInput, Nan::kGradient}) {
