@@ -157,7 +157,8 @@ struct WinogradConvolution {
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
   // Lane v of a plane of channels; point e of 36 (row * 6 + column); tile t of a task; plane of
   // input channels, block of output channels.
-  Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, block{"block"}, task{"task"}, ci{"ci"};
+  Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, block{"block"}, task{"task"}, ci{"ci"},
+      kx{"kx"};
   Halide::Var p{"p"}, group{"group"};                          // of the sums of a register tile
   Halide::Var j{"j"}, s{"s"}, row{"row"}, i{"i"}, run{"run"};  // of a run of tiles
   Halide::Var tile_row{"tile_row"};
@@ -166,7 +167,7 @@ struct WinogradConvolution {
   enum Loop { kPixel, kLane, kRow, kRunOfTiles, kTileRow, kImage, kBlock, kTask };
   Halide::RDom r;
   std::optional<WinogradPoints> input;
-  Halide::Func weights{"weights"}, bias{"bias"};
+  Halide::Func weight_columns{"weight_columns"}, weights{"weights"}, bias{"bias"};
   Halide::Func sum{"sum"}, products{"products"}, half{"half"}, outputs{"outputs"};
   std::vector<Halide::Func> turned;
   Halide::Func result{"convolution"};
@@ -213,13 +214,12 @@ struct WinogradConvolution {
     const Expr co = min(block * shape.lanes + v, in.out_channels - 1);
     const Expr from = min(ci, in.in_channels - 1);
     const WinogradMatrix matrix = form_.Weights();
-    std::vector<std::vector<Expr>> column(form_.taps);
-    for (int kx = 0; kx < form_.taps; ++kx) {
-      column[kx] = Transformed(matrix, [&](int ky) { return in.w(kx, ky, 0, from, co); });
-    }
+    weight_columns(v, j, kx, ci, block) =
+        mux(j, Transformed(matrix, [&](int ky) { return in.w(kx, ky, 0, from, co); }));
     std::vector<Expr> values;
     for (int a = 0; a < kWinogradWindow; ++a) {
-      for (const Expr& value : Transformed(matrix, [&](int kx) { return column[kx][a]; })) {
+      for (const Expr& value :
+           Transformed(matrix, [&](int k) { return weight_columns(v, a, k, ci, block); })) {
         values.push_back(select(ci < in.in_channels, value, cast(in.type, 0)));
       }
     }
