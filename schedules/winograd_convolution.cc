@@ -31,15 +31,17 @@ Expr EvenShare(const Expr& count, const Expr& most) {
   return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
 }
 
-// Tasks of 48 tiles: 7 KB of transformed input for a channel, which with the sums of a point stay in
-// the caches. `extent`: of the result.
+// Tasks of 48 tiles (64 of few channels: 7 to 9 KB of transformed input for each), which with the
+// sums of a point stay in the caches. `extent`: of the result.
 WinogradShape ShapeFor(const Winograd& form, const std::vector<Expr>& extent,
-                       const Halide::Type& type, const Target& target, const Tuning& tuning) {
+                       const Expr& in_channels, const Halide::Type& type, const Target& target,
+                       const Tuning& tuning) {
   WinogradShape shape;
   shape.lanes = target.natural_vector_size(type);
   shape.tiles = target.has_feature(Target::AVX512_Skylake) ? 16 : 8;
   const Expr across = CeilDiv(extent[0], form.tile()), down = CeilDiv(extent[1], form.tile());
-  const int most = tuning("tiles", 48, {32, 64, 96, 128});
+  const int tiles = tuning("tiles", 48, {32, 64, 96, 128});
+  const Expr most = Halide::select(in_channels <= 32, tiles * 4 / 3, tiles);
   shape.rows = EvenShare(down, most / Halide::max(across, 1));
   shape.images = EvenShare(extent[4], most / Halide::max(across * down, 1));
   return shape;
@@ -232,8 +234,9 @@ WinogradWeightsShape ShapeFor(const Winograd& form, const ConvolutionWeightsOper
   shape.blocks = EvenShare(blocks, most);
   const Expr across = CeilDiv(in.out[0], form.tile()), down = CeilDiv(in.out[1], form.tile());
   const int tiles = tuning("tiles", 48, {24, 32, 64, 96});
-  shape.rows = EvenShare(down, tiles / Halide::max(across, 1));
-  shape.images = EvenShare(in.batch, tiles / Halide::max(across * down, 1));
+  const Expr most_tiles = Halide::select(in.in_channels <= 32, tiles * 4 / 3, tiles);
+  shape.rows = EvenShare(down, most_tiles / Halide::max(across, 1));
+  shape.images = EvenShare(in.batch, most_tiles / Halide::max(across * down, 1));
   const Expr groups = CeilDiv(planes, shape.planes) * CeilDiv(blocks, shape.blocks);
   const Expr chunks = CeilDiv(down, shape.rows) * CeilDiv(in.batch, shape.images);
   shape.slices = Halide::clamp(8 / groups, 1, chunks);
@@ -335,7 +338,7 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
                 {1, 0, 1, 1, 1}}};
     WinogradShape shape;
     WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(form, extent, dtype, get_target(), Numbers());
+      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Numbers());
     });
     ScheduleCpu(op, form, in, shape, {});
     y = op.result;
@@ -369,7 +372,7 @@ class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKern
     in.w = FlippedWeights(w, in.axes);
     WinogradShape shape;
     WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(form, extent, dtype, get_target(), Numbers());
+      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Numbers());
     });
     ScheduleCpu(op, form, in, shape, {!accumulate_dx});
     dx = op.result;
