@@ -11,17 +11,18 @@
 // at a time: a load must not wait for the masked store of a short row just before it. Where rows
 // are at most half a vector long (forward and dx, stride 1) vectors run on from row to row. dx is a
 // convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5),
-// while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, by tests/bench/peers:
+// while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, in turn with ours:
 //
 //   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
-//   3x3 32 @112, 1                 70      60 |  73      60 |  59      64
-//   3x3 stride 2 96 @112, 1        26      29 |  19      27 |  24      30
-//   3x3 stride 2 144 @56, 1        25      24 |  16      21 |  21      23
-//   3x3 192 @28, 1                 58      53 |  59      51 |  44      53
-//   3x3 384 @14, 1                 43      55 |  42      48 |  32      54
-//   3x3 stride 2 576 @14, 1        13      23 |   9      15 |  10      26
-//   3x3 960 @7, 1                  25      52 |  27      33 |  14      51
-//   3x3 960 @7, 16                 25      55 |  28      40 |  16      61
+//   3x3 32 @112, 1                 71      60 |  72      60 |  53      62
+//   3x3 stride 2 96 @112, 1        26      28 |  24      26 |  24      31
+//   3x3 144 @56, 16                32      18 |  31      15 |  17      19
+//   3x3 stride 2 144 @56, 1        25      24 |  16      21 |  20      26
+//   3x3 192 @28, 1                 58      55 |  59      52 |  42      51
+//   3x3 384 @14, 1                 43      50 |  43      47 |  31      56
+//   3x3 stride 2 576 @14, 1        13      25 |   9      16 |  10      27
+//   3x3 960 @7, 1                  22      47 |  25      35 |  14      52
+//   3x3 960 @7, 16                 25      48 |  28      36 |  16      59
 //
 // What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); in planes of 7x7 the
 // staging and, for dw, the sums over lanes; with stride 2 the shuffles of strided loads, and in dx
