@@ -7,27 +7,30 @@
 //   depthwise_convolution_dw:  x, dy -> dw
 // all with multiplier (co = c * multiplier channels) and stride_, pad_ and dilation_ x, y, z.
 //
-// CPU, two forms: vectors of x, tiles of four rows, padded rows staged; and, where a plane is at
-// most 16 wide and there are channels enough, vectors of channels, transposed in registers. 3x3 is
-// unrolled. dx is a convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD
-// EPYC (Zen 5), while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, in
-// turn with ours:
+// CPU: vectors of x in tiles of four rows, from padded rows that are staged for a batch of planes
+// at a time: a load must not wait for the masked store of a short row just before it. Where rows
+// are at most half a vector long (forward and dx, stride 1) vectors run on from row to row. dx is a
+// convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5),
+// while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, in turn with ours:
 //
 //   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
-//   3x3 32 @112, 1                 62      59 |  63      48 |  31      58
-//   3x3 32 @112, 16                27      19 |  25      18 |  20      18
-//   3x3 stride 2 96 @112, 1        22      24 |  14      22 |  15      26
-//   3x3 192 @28, 1                 30      53 |  34      49 |  22      50
-//   3x3 stride 2 576 @14, 1        13      23 |  10      15 |   9      24
-//   3x3 960 @7, 1                  19      46 |  20      34 |  13      49
-//   3x3 960 @7, 16                 16      41 |  16      31 |  10      27
+//   3x3 32 @112, 1                 71      60 |  72      60 |  53      62
+//   3x3 stride 2 96 @112, 1        26      28 |  24      26 |  24      31
+//   3x3 144 @56, 16                32      18 |  31      15 |  17      19
+//   3x3 stride 2 144 @56, 1        25      24 |  16      21 |  20      26
+//   3x3 192 @28, 1                 58      55 |  59      52 |  42      51
+//   3x3 384 @14, 1                 43      50 |  43      47 |  31      56
+//   3x3 stride 2 576 @14, 1        13      25 |   9      16 |  10      27
+//   3x3 960 @7, 1                  22      47 |  25      35 |  14      52
+//   3x3 960 @7, 16                 25      48 |  28      36 |  16      59
 //
-// With vectors of x the last three rows were 5, 4, 4; 7, 7, 4; 6, 6, 4. 3x3 512 @14, 16 against a
-// plain C++ loop, milliseconds: forward 2.2 (loop 5.0), gradients 5.9 (13.7); two threads 1.1 (2.5)
-// and 2.8 (6.7).
+// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); in planes of 7x7 the
+// staging and, for dw, the sums over lanes; with stride 2 the shuffles of strided loads, and in dx
+// the products with the zeros between samples.
 //
-// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte). In batches of wider
-// planes vectors of channels are slower: each reads and writes 16 streams.
+// Measured on the way: unsafe_promise_clamped in the index of a store makes its masked tail a loop
+// over lanes; vectors that run on from row to row lose at 14x14 and 28x28 (53 and 58 GFLOP/s where
+// tiles of rows do 87 and 105 in the same minute), where tiles share the loads of rows.
 #include "halite/ops/algorithms/depthwise_convolution.h"
 
 #include <cstdint>
@@ -50,11 +53,11 @@ using Halide::Target;
 using Halide::Var;
 
 // Memory is taken once for a task: threads that ask for it in turn wait for each other.
-void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, const LoopLevel& task, int lanes,
+void ScheduleWindow(PlaneWindow& in, const LoopLevel& where, const LoopLevel& task, int lanes,
                     const Expr& spread = 1) {
   in.padded.compute_at(where)
       .hoist_storage(task)
-      .vectorize(in.x, lanes, TailStrategy::RoundUp)
+      .vectorize(in.q, lanes, TailStrategy::RoundUp)
       .never_partition_all();
   const RVar vector("vector"), lane("lane");
   // Samples lie at different places: spread >= 1.
@@ -64,6 +67,20 @@ void ScheduleWindow(PaddedWindow& in, const LoopLevel& where, const LoopLevel& t
       .vectorize(lane)
       .never_partition_all();
   if (!Halide::Internal::is_const(spread)) in.padded.update().specialize(spread == 1);
+}
+
+// The usual cases are branches of the whole loop nest: with others inside, addresses took more time
+// than sums.
+Expr IsPlain(const ConvolutionAxes& a) {
+  return a[0].dilation == 1 && a[1].dilation == 1 && a[2].dilation == 1;
+}
+
+// The stride, or the spread of the samples, in x and y.
+Expr HasStride(const ConvolutionAxes& a, int stride) {
+  const auto equal = [&](int d, int value) {
+    return Halide::Internal::is_const(a[d].stride) ? a[d].spread == value : a[d].stride == value;
+  };
+  return equal(0, stride) && equal(1, stride) && equal(2, 1);
 }
 
 void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
@@ -87,6 +104,7 @@ void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
       .bound_extent(op.rows, 1)
       .bound_extent(op.z, 1)
       .bound_extent(op.plane, 1)
+      .bound_extent(op.batch, 1)
       .bound_extent(op.task, 1)
       .vectorize(op.v)
       .unroll(op.p);
@@ -97,153 +115,112 @@ void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
       .unroll(op.p)
       .never_partition_all();
   const ConvolutionAxes& a = in.axes;
-  const Expr plain = a[0].dilation == 1 && a[1].dilation == 1 && a[0].taps == 3 && a[1].taps == 3;
-  for (int stride : {1, 2}) {
-    sum.specialize(plain && a[0].stride == stride && a[1].stride == stride)
-        .unroll(k[0])
-        .unroll(k[1]);
-    if (Halide::Internal::is_const(a[0].stride)) break;
-  }
+  const Expr plain = IsPlain(a) && a[0].taps == 3 && a[1].taps == 3;
+  sum.specialize(plain).unroll(k[0]).unroll(k[1]);
   if (!Halide::Internal::is_const(a[0].stride)) sum.specialize(a[0].stride == 1);
   ScheduleWindow(*op.window, {op.result, op.r[Op::kRows]}, {op.result, op.r[Op::kTask]},
                  shape.lanes, a[0].spread);
-  op.result.update().specialize(!in.accumulate);
-}
-
-// `turned` at `where`, `first` elements of its first stage at a time.
-void ScheduleTurned(std::vector<Func>& turned, const Var& e, const LoopLevel& where,
-                    const TurnedShape& shape, int first) {
-  for (size_t i = 0; i < turned.size(); ++i) {
-    Func& f = turned[i];
-    f.compute_at(where)
-        .store_in(MemoryType::Stack)
-        .bound(e, 0, shape.lanes * shape.slots)
-        .vectorize(e, i == 0 ? first : 2 * shape.lanes, TailStrategy::RoundUp)
-        .unroll(e);
-    for (const Var& other : f.args()) {
-      if (other.name() != e.name()) f.bound_extent(other, 1);
-    }
+  Stage result = op.result.update();
+  for (int stride : {1, 2}) {
+    const Expr usual = plain && in.members == 1 && HasStride(a, stride);
+    result.specialize(usual && !in.accumulate);
+    if (!Halide::Internal::is_const(in.accumulate)) result.specialize(usual);
   }
 }
 
-void ScheduleWindow(TurnedWindow& in, const LoopLevel& where, const LoopLevel& task,
-                    const TurnedShape& shape) {
-  in.padded.compute_at(where)
-      .hoist_storage(task)
-      .bound(in.v, 0, shape.lanes)
-      .vectorize(in.v)
-      .never_partition_all();
-  in.padded.update()
-      .reorder({in.v, in.samples.x, in.samples.y, in.y, in.z})
-      .vectorize(in.v)
-      .unroll(in.samples.x)
-      .never_partition_all();
-  ScheduleTurned(in.turned, in.e, {in.padded, in.samples.y}, shape, shape.slots);
-  // Planes are read one after another, as they lie.
-  const RVar vector("vector"), lane("lane");
-  in.rows.compute_at(where).hoist_storage(task).reorder_storage(in.x, in.c, in.y, in.z);
-  in.rows.update()
-      .allow_race_conditions()
-      .split(in.row.x, vector, lane, shape.lanes, kGuard)
-      .reorder({lane, vector, in.y, in.z, in.c})
-      .vectorize(lane)
-      .never_partition_all();
-}
-
-void ScheduleCpu(TurnedDepthwiseConvolution& op, const DepthwiseOperands& in,
-                 const TurnedShape& shape, Func& result) {
-  using Op = TurnedDepthwiseConvolution;
-  const RVar tiles("tile"), pixel("pixel");
-  result.update(1)
-      .allow_race_conditions()
-      .split(op.r[Op::kX], tiles, pixel, shape.slots, kGuard)
-      .reorder({pixel, op.r[Op::kLane], tiles, op.r[Op::kRow]})
+void ScheduleCpu(FlatDepthwiseConvolution& op, const DepthwiseOperands& in,
+                 const DepthwiseShape& shape, Func& result) {
+  using Op = FlatDepthwiseConvolution;
+  Stage stage = result.update(1);
+  const RVar vector("vector"), tile("tile"), one("one"), pixel("pixel");
+  stage.allow_race_conditions()
+      .split(op.r[Op::kPixel], vector, pixel, shape.lanes, kGuard)
+      .split(vector, tile, one, shape.height, kGuard)
       .vectorize(pixel)
+      .unroll(one)
       .parallel(op.r[Op::kTask])
       .never_partition_all();
-  const LoopLevel task(result, op.r[Op::kTask]), tile(result, tiles);
-  ScheduleTurned(op.turned, op.e, tile, shape, shape.lanes);
-  op.sum.compute_at(tile)
+  op.sum.compute_at(result, tile)
       .store_in(MemoryType::Stack)
       .bound(op.v, 0, shape.lanes)
-      .bound(op.p, 0, shape.slots)
+      .bound(op.p, 0, shape.height)
+      .bound_extent(op.tile, 1)
+      .bound_extent(op.plane, 1)
+      .bound_extent(op.batch, 1)
+      .bound_extent(op.task, 1)
       .vectorize(op.v)
       .unroll(op.p);
-  for (const Var& one : {op.t, op.row, op.rows, op.z, op.plane, op.task}) {
+  Stage sum = op.sum.update();
+  const Halide::RDom& k = op.taps;
+  sum.reorder({op.v, op.p, k[0], k[1]}).vectorize(op.v).unroll(op.p).never_partition_all();
+  const ConvolutionAxes& a = in.axes;
+  const Expr plain = IsPlain(a) && a[0].taps == 3 && a[1].taps == 3;
+  sum.specialize(plain).unroll(k[0]).unroll(k[1]);
+  const LoopLevel task(result, op.r[Op::kTask]);
+  op.column.compute_at(task).vectorize(op.q, shape.lanes, TailStrategy::RoundUp);
+  op.padded.compute_at(result, op.r[Op::kBatch])
+      .hoist_storage(task)
+      .vectorize(op.q, shape.lanes, TailStrategy::RoundUp)
+      .never_partition_all();
+  const RVar run("run"), lane("lane");
+  op.padded.update()
+      .allow_race_conditions()
+      .split(op.samples.x, run, lane, shape.lanes, kGuard)
+      .vectorize(lane)
+      .never_partition_all();
+  const Halide::OutputImageParam out = result.output_buffer();
+  const Expr width = out.dim(0).extent();
+  const Expr dense =
+      width > 0 && a[0].in > 0 && in.pitch == a[0].in && out.dim(1).stride() == width;
+  stage.specialize(dense && plain && !in.accumulate);
+  stage.specialize(dense);
+}
+
+void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in,
+                 const DepthwiseShape& shape) {
+  using Op = TiledDepthwiseWeights;
+  op.result.update().allow_race_conditions().parallel(op.r[Op::kTask]).never_partition_all();
+  const LoopLevel task(op.result, op.r[Op::kTask]);
+  op.folded.compute_at(op.result, op.r[Op::kX]).store_in(MemoryType::Stack);
+  for (const Var& one : {op.kx, op.ky, op.kz, op.plane, op.task}) op.folded.bound_extent(one, 1);
+  op.folded.update().atomic().vectorize(op.lane.x);
+  op.total.compute_at(task).bound(op.v, 0, shape.lanes).vectorize(op.v).never_partition_all();
+  const Var tile_x("tile_x"), tile_y("tile_y");
+  op.total.update()
+      .split(op.kx, tile_x, op.kx, Op::kTile, TailStrategy::RoundUp)
+      .split(op.ky, tile_y, op.ky, Op::kTile, TailStrategy::RoundUp)
+      .reorder({op.v, op.kx, op.ky, tile_x, tile_y, op.kz, op.plane, op.c[0], op.c[1], op.c[2]})
+      .vectorize(op.v)
+      .unroll(op.kx)
+      .unroll(op.ky)
+      .never_partition_all();
+  op.sum.compute_at(op.total, tile_x)
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, shape.lanes)
+      .bound_extent(op.kx, Op::kTile)
+      .bound_extent(op.ky, Op::kTile)
+      .vectorize(op.v)
+      .unroll(op.kx)
+      .unroll(op.ky);
+  for (const Var& one : {op.kz, op.block, op.z, op.n, op.plane, op.task}) {
     op.sum.bound_extent(one, 1);
   }
-  const ConvolutionAxes& a = in.axes;
-  const Halide::RDom& k = op.taps;
   Stage sum = op.sum.update();
-  sum.reorder({op.v, op.p, k[0], k[1], k[2]}).vectorize(op.v).unroll(op.p).never_partition_all();
-  const Expr plain = a[0].dilation == 1 && a[1].dilation == 1 && a[0].taps == 3 && a[1].taps == 3;
-  for (int stride : {1, 2}) {
-    sum.specialize(plain && a[0].stride == stride).unroll(k[0]).unroll(k[1]);
-    if (Halide::Internal::is_const(a[0].stride)) break;
-  }
-  for (Func* f : {&op.packed, &op.bias}) {
-    f->compute_at(result, op.r[Op::kPlane])
-        .hoist_storage(task)
-        .bound(op.v, 0, shape.lanes)
-        .vectorize(op.v);
-  }
-  ScheduleWindow(*op.window, {result, op.r[Op::kRows]}, task, shape);
-  result.update(1).specialize(!in.accumulate);
-}
-
-void ScheduleCpu(TurnedDepthwiseWeights& op, const DepthwiseWeightsOperands& in,
-                 const TurnedShape& shape, Func& result) {
-  result.update(1).allow_race_conditions().parallel(op.r[4]).never_partition_all();
-  const LoopLevel task(result, op.r[4]);
-  op.total.compute_at(task).bound(op.v, 0, shape.lanes).vectorize(op.v).never_partition_all();
-  op.total.update()
-      .reorder({op.v, op.kx, op.ky, op.kz, op.c[0], op.c[1], op.c[2], op.group})
+  sum.reorder({op.v, op.kx, op.ky, op.s.x, op.s.y, op.s.z})
       .vectorize(op.v)
+      .unroll(op.kx)
+      .unroll(op.ky)
+      .unroll(op.s.x)
       .never_partition_all();
   const LoopLevel block(op.total, op.c[0]);
-  op.sum.compute_at(block)
-      .hoist_storage(task)
-      .bound(op.v, 0, shape.lanes)
-      .vectorize(op.v)
-      .never_partition_all();
-  Stage sum = op.sum.update();
-  sum.reorder({op.v, op.kx, op.ky, op.s.x, op.s.y, op.kz}).vectorize(op.v).never_partition_all();
-  const Expr taps_x = result.output_buffer().dim(0).extent();
-  const Expr taps_y = result.output_buffer().dim(1).extent();
-  sum.specialize(taps_x == 3 && taps_y == 3).unroll(op.kx).unroll(op.ky);
-  ScheduleWindow(*op.window, block, task, shape);
-  ScheduleWindow(*op.gradient, block, task, shape);
-  result.update(1).specialize(!in.accumulate);
-}
-
-void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in, int lanes) {
-  op.result.update().parallel(op.r[3]).never_partition_all();
-  op.folded.compute_at(op.result, op.r[0]);
-  op.folded.update().atomic().vectorize(op.lane.x);
-  op.total.compute_at(op.result, op.r[3])
-      .bound(op.v, 0, lanes)
-      .vectorize(op.v)
-      .never_partition_all();
-  op.total.update()
-      .reorder({op.v, op.kx, op.ky, op.kz, op.c[0], op.c[1], op.c[2], op.co})
-      .vectorize(op.v)
-      .never_partition_all();
-  op.sum.compute_at(op.total, op.c[0]).bound(op.v, 0, lanes).vectorize(op.v).never_partition_all();
-  Stage sum = op.sum.update();
-  sum.reorder({op.v, op.kx, op.ky, op.s.x, op.s.y, op.kz}).vectorize(op.v).never_partition_all();
-  const Expr taps_x = op.result.output_buffer().dim(0).extent();
-  const Expr taps_y = op.result.output_buffer().dim(1).extent();
+  ScheduleWindow(*op.window, block, task, shape.lanes);
+  ScheduleWindow(*op.gradient, block, task, shape.lanes);
+  Stage result = op.result.update();
   for (int stride : {1, 2}) {
-    sum.specialize(taps_x == 3 && taps_y == 3 && in.axes[0].stride == stride)
-        .unroll(op.kx)
-        .unroll(op.ky);
+    const Expr usual = IsPlain(in.axes) && HasStride(in.axes, stride);
+    result.specialize(usual && !in.accumulate);
+    result.specialize(usual);
   }
-  sum.specialize(in.axes[0].stride == 1);
-  const LoopLevel task(op.result, op.r[3]);
-  op.sum.hoist_storage(task);
-  ScheduleWindow(*op.window, {op.total, op.c[0]}, task, lanes);
-  ScheduleWindow(*op.gradient, {op.total, op.c[0]}, task, lanes);
-  op.result.update().specialize(!in.accumulate);
 }
 
 // A block of threads makes 32 x of 8 rows. The planes are the innermost loop over blocks: only the
@@ -270,21 +247,48 @@ void ScheduleGpu(DepthwiseWeights& op) {
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3]});
 }
 
-// Channels in the lanes where planes are small and fill the lanes; windows of some 32 KB. Taps far
-// apart would make them large.
-TurnedShape TurnedFor(const Target& target, const Halide::Type& type, const Expr& channels,
-                      const ConvolutionAxes& axes) {
-  const int lanes = target.natural_vector_size(type);
-  const int slots = target.has_feature(Target::AVX512_Skylake) ? 8 : 4;
-  const Expr width = axes[0].in * axes[0].spread / axes[0].stride;
-  const Expr near = axes[0].dilation <= 8 && axes[1].dilation <= 8 && axes[2].dilation <= 8;
-  return {lanes, slots, 1 << 15, Halide::clamp(512 / Halide::max(width, 1), 4, 32),
-          channels >= lanes && width <= 16 && near};
+// Four rows of a tile share their input rows in registers; windows of some 16 KB. `width`: of a row
+// that is staged; `rows`, `planes` and `written` elements of a plane: of the result, or of dy.
+DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type, const Expr& width,
+                        const Expr& row_distance, const Expr& rows, const Expr& planes,
+                        const Expr& written) {
+  constexpr int kHeight = 4, kWindow = 1 << 12, kTask = 1 << 15;
+  // Both at most what makes a window one tile of one plane: products stay below 2^31.
+  const Expr row = Halide::clamp(width, 1, kWindow) * Halide::clamp(row_distance, 1, kWindow);
+  const Expr tiles = Halide::max((rows + kHeight - 1) / kHeight, 1);
+  DepthwiseShape shape{target.natural_vector_size(type), kHeight};
+  shape.rows = Halide::clamp(kWindow / (row * kHeight), 1, tiles) * kHeight;
+  shape.planes = Halide::clamp(kWindow / (row * shape.rows), 1, Halide::max(planes, 1));
+  shape.batches = Halide::clamp(kTask / Halide::max(written * shape.planes, 1), 1,
+                                (planes + shape.planes - 1) / shape.planes);
+  return shape;
 }
 
-// Four rows of a tile share their input rows in registers, four tiles their padded rows.
-DepthwiseShape ShapeFor(const TurnedShape& turned) {
-  return {turned.lanes, 4, 4, 1 << 15, !turned.use};
+// Whether vectors run on from row to row. Longer rows share loads in tiles. `pitch`: of the result.
+Expr IsFlat(const DepthwiseOperands& in, const std::vector<Expr>& extent, const Expr& pitch,
+            int lanes) {
+  const ConvolutionAxes& a = in.axes;
+  const Expr width = extent[0];
+  return HasStride(a, 1) && in.members == 1 && a[0].in == width && a[0].pad >= 0 && a[1].pad >= 0 &&
+         a[2].taps == 1 && a[2].in == 1 && extent[2] == 1 && 2 * width <= lanes &&
+         width * a[1].in <= 2048 && in.pitch == width && pitch == width;
+}
+
+Func OnCpu(const DepthwiseOperands& in, const Target& target) {
+  DepthwiseShape tiled, flat;
+  TiledDepthwiseConvolution op(in, [&](const std::vector<Expr>& extent, const Expr& pitch) {
+    const ConvolutionAxis &x = in.axes[0], &y = in.axes[1];
+    tiled = ShapeFor(target, in.type, x.At(extent[0], x.taps), y.stride * in.members, extent[1],
+                     extent[3] * extent[4], extent[0] * extent[1] * extent[2]);
+    flat = tiled;
+    flat.use = IsFlat(in, extent, pitch, tiled.lanes);
+    tiled.use = !flat.use;
+    return tiled;
+  });
+  FlatDepthwiseConvolution second(in, flat, op.result);
+  ScheduleCpu(op, in, tiled);
+  ScheduleCpu(second, in, flat, op.result);
+  return op.result;
 }
 
 class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel> {
@@ -311,7 +315,7 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
     ZeroMin(b, 1);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    DepthwiseOperands in{RepeatChannels(x, multiplier), w, b, {}, 1, dtype};
+    DepthwiseOperands in{RepeatChannels(x, multiplier), x.dim(1).stride(), w, b, {}, 1, dtype};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), w.dim(d).extent()};
     }
@@ -320,13 +324,7 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
       ScheduleGpu(op);
       y = op.result;
     } else {
-      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), in.axes);
-      const DepthwiseShape shape = ShapeFor(turned);
-      TiledDepthwiseConvolution op(in, shape);
-      TurnedDepthwiseConvolution second(in, turned, op.result);
-      ScheduleCpu(op, in, shape);
-      ScheduleCpu(second, in, turned, op.result);
-      y = op.result;
+      y = OnCpu(in, get_target());
     }
     ZeroMin(y, 5);
   }
@@ -355,7 +353,7 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
     ZeroMin(w, 4);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    DepthwiseOperands in{dy, {}, {}, {}, multiplier, dtype, accumulate_dx};
+    DepthwiseOperands in{dy, dy.dim(1).stride(), {}, {}, {}, multiplier, dtype, accumulate_dx};
     for (int d = 0; d < 3; ++d) {
       const Expr taps = w.dim(d).extent();
       in.axes[d] = {
@@ -368,14 +366,7 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      TurnedShape turned = TurnedFor(get_target(), dtype, w.dim(3).extent(), in.axes);
-      turned.use = turned.use && multiplier == 1;
-      const DepthwiseShape shape = ShapeFor(turned);
-      TiledDepthwiseConvolution op(in, shape);
-      TurnedDepthwiseConvolution second(in, turned, op.result);
-      ScheduleCpu(op, in, shape);
-      ScheduleCpu(second, in, turned, op.result);
-      dx = op.result;
+      dx = OnCpu(in, get_target());
     }
     ZeroMin(dx, 5);
   }
@@ -422,13 +413,11 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
       op.result.update().specialize(!accumulate_dw);
       dw = op.result;
     } else {
-      const int lanes = get_target().natural_vector_size(dtype);
-      const TurnedShape turned = TurnedFor(get_target(), dtype, in.channels, in.axes);
-      TiledDepthwiseWeights op(in, lanes, Halide::clamp(4096 / in.out[0], 1, in.out[1]),
-                               !turned.use);
-      TurnedDepthwiseWeights second(in, turned, op.result);
-      ScheduleCpu(op, in, lanes);
-      ScheduleCpu(second, in, turned, op.result);
+      const DepthwiseShape shape =
+          ShapeFor(get_target(), dtype, in.out[0] * stride_x, stride_y, in.out[1], in.channels,
+                   in.out[0] * in.out[1] * in.out[2] * in.batch);
+      TiledDepthwiseWeights op(in, shape);
+      ScheduleCpu(op, in, shape);
       dw = op.result;
     }
     ZeroMin(dw, 4);

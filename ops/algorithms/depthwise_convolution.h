@@ -10,6 +10,7 @@
 #define HALITE_OPS_ALGORITHMS_DEPTHWISE_CONVOLUTION_H_
 
 #include <array>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -21,9 +22,10 @@ namespace halite {
 // result(c) = b(c) + sum over taps and m in [0, members) of
 //             w(taps, c * members + m) * x(place of the taps, c * members + m).
 struct DepthwiseOperands {
-  Halide::Func x;  // [x, y, z, member, n]
-  Halide::Func w;  // [kx, ky, kz, member]
-  Halide::Func b;  // undefined where there is no bias
+  Halide::Func x;      // [x, y, z, member, n]
+  Halide::Expr pitch;  // distance between rows of x
+  Halide::Func w;      // [kx, ky, kz, member]
+  Halide::Func b;      // undefined where there is no bias
   ConvolutionAxes axes;
   Halide::Expr members;
   Halide::Type type;
@@ -78,204 +80,174 @@ struct DepthwiseConvolution {
   }
 };
 
-// How the tiled form cuts up its work, where `use` holds: register tiles of a vector of x by
-// `height` rows, `tiles` of them above one another in a block of rows; a task is whole (channel,
-// image) planes, about `grain` elements of the result.
-struct DepthwiseShape {
-  int lanes, height, tiles;
-  int grain;
-  Halide::Expr use;
+// A window of planes with the zeros around them, in rows of `pitch` elements that follow one
+// another: element (x, y) of slice z and member m stands at padded(y * pitch + x, z, m, place...).
+// Input sample i of an axis lies at i * spread + pad, counted from the origin; zeros lie between.
+// Channels and images past the last repeat it.
+struct PlaneWindow {
+  Halide::Var q{"q"}, z{"z"}, m{"m"};
+  Halide::RDom samples;  // of an input row, row of the window
+  Halide::Expr pitch;
+  Halide::Func padded{"padded"};
+
+  // `width`: of what is read of a row, and `rows` of a slice. Long rows begin at multiples of
+  // `lanes`.
+  PlaneWindow(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& channels,
+              const Halide::Expr& batch, const Halide::Type& type, int lanes,
+              const Halide::Expr& width, const Halide::Expr& rows,
+              const PaddedWindow::Origin& origin) {
+    using namespace Halide;
+    pitch = select(width > 2 * lanes, (width + lanes - 1) / lanes * lanes, max(width, 1));
+    const Expr first = clamp((a[0].spread - 1 - a[0].pad) / a[0].spread, 0, a[0].in - 1);
+    const Expr end = min((pitch - 1 - a[0].pad) / a[0].spread + 1, a[0].in);
+    samples = RDom(first, max(end - first, 0), 0, rows, "samples");
+    const Expr x = samples.x * a[0].spread + a[0].pad;
+    const Expr py = origin.y + samples.y - a[1].pad, pz = origin.z + z - a[2].pad;
+    const Expr iy = py / a[1].spread, iz = pz / a[2].spread;
+    samples.where(py % a[1].spread == 0 && iy >= 0 && iy < a[1].in);
+    samples.where(pz % a[2].spread == 0 && iz >= 0 && iz < a[2].in);
+    std::vector<Expr> at{q, z, m};
+    at.insert(at.end(), origin.place.begin(), origin.place.end());
+    padded(at) = cast(type, 0);
+    at[0] = samples.y * pitch + x;
+    padded(at) = in(samples.x, clamp(iy, 0, a[1].in - 1), clamp(iz, 0, a[2].in - 1),
+                    clamp(origin.c + m, 0, channels - 1), clamp(origin.n, 0, batch - 1));
+  }
 };
 
-// The same sums from padded rows: a window holds what a block of rows needs.
+// How a form cuts up its work, where `use` holds: register tiles of `height` vectors, blocks of
+// `rows` rows (a multiple of `height`). A batch is `planes` planes of channels and images that are
+// staged together, a task `batches` of them. (For the weights a task is one batch of channels.)
+struct DepthwiseShape {
+  int lanes, height;
+  Halide::Expr rows, planes, batches;
+  Halide::Expr use = Halide::Internal::const_true();
+};
+
+// The same sums from padded rows: a window holds what a block of rows of every plane of a batch
+// needs. A register tile is a vector of x by `height` rows.
 struct TiledDepthwiseConvolution {
   Halide::Var v{"v"}, p{"p"}, t{"t"}, tile{"tile"}, rows{"rows"}, z{"slice"}, plane{"plane"},
-      task{"task"};
-  std::optional<PaddedWindow> window;
+      batch{"batch"}, task{"task"};
+  std::optional<PlaneWindow> window;
   Halide::RDom taps;  // kx, ky, kz, member
-  enum Loop { kX, kRow, kTile, kRows, kSlice, kPlane, kTask };
+  enum Loop { kX, kRow, kTile, kPlane, kRows, kSlice, kBatch, kTask };
   Halide::RDom r;
   Halide::Func sum{"sum"}, result{"depthwise_convolution"};
 
-  TiledDepthwiseConvolution(const DepthwiseOperands& in, const DepthwiseShape& shape) {
+  // The shape may depend on the extents of the result.
+  TiledDepthwiseConvolution(
+      const DepthwiseOperands& in,
+      const std::function<DepthwiseShape(const std::vector<Halide::Expr>& extent,
+                                         const Halide::Expr& pitch)>& shape_for) {
     using namespace Halide;
+    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     Var x("x"), y("y"), c("c"), n("n");
     result(x, y, z, c, n) = undef(in.type);
-    for (int d = 0; d < 5; ++d) extent_.push_back(result.output_buffer().dim(d).extent());
+    std::vector<Expr> extent;
+    for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
+    const DepthwiseShape shape = shape_for(extent, result.output_buffer().dim(1).stride());
     const ConvolutionAxes& a = in.axes;
-    const Expr samples = max(extent_[0] * extent_[1] * extent_[2], 1);
-    share_ = max(shape.grain / samples, 1);
-    const Expr number = task * share_ + plane, image = number / max(extent_[3], 1);
-    const Expr channel = number - image * extent_[3];
-    const int block = shape.height * shape.tiles;
-    window.emplace(in.x, a, extent_[3] * in.members, extent_[4], in.type,
-                   PaddedWindow::Origin{{rows, z, plane, task},
-                                        rows * (block * a[1].stride),
+    const Expr number = (task * shape.batches + batch) * shape.planes + plane,
+               image = number / max(extent[3], 1);
+    const Expr channel = number - image * extent[3];
+    window.emplace(in.x, a, extent[3] * in.members, extent[4], in.type, shape.lanes,
+                   a[0].At(extent[0] - 1, a[0].taps - 1) + 1,
+                   a[1].At(shape.rows - 1, a[1].taps - 1) + 1,
+                   PaddedWindow::Origin{{rows, z, plane, batch, task},
+                                        rows * (shape.rows * a[1].stride),
                                         z * a[2].stride,
                                         channel * in.members,
                                         image});
     taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, 0, in.members, "taps");
-    const Expr at_c = unsafe_promise_clamped(channel, 0, extent_[3] - 1);
-    sum(v, p, t, tile, rows, z, plane, task) = in.b.defined() ? Expr(in.b(at_c)) : cast(in.type, 0);
-    sum(v, p, t, tile, rows, z, plane, task) +=
+    const Expr at_c = clamp(channel, 0, extent[3] - 1);
+    sum(v, p, t, tile, plane, rows, z, batch, task) =
+        in.b.defined() ? Expr(in.b(at_c)) : cast(in.type, 0);
+    sum(v, p, t, tile, plane, rows, z, batch, task) +=
         in.w(taps[0], taps[1], taps[2], at_c * in.members + taps[3]) *
-        window->padded(a[0].At(t * shape.lanes + v, taps[0]),
-                       a[1].At(tile * shape.height + p, taps[1]), taps[2] * a[2].dilation, taps[3],
-                       0, rows, z, plane, task);
-    Store(in, shape);
-  }
+        window->padded(a[1].At(tile * shape.height + p, taps[1]) * window->pitch +
+                           a[0].At(t * shape.lanes + v, taps[0]),
+                       taps[2] * a[2].dilation, taps[3], rows, z, plane, batch, task);
 
- private:
-  std::vector<Halide::Expr> extent_;  // of the result
-  Halide::Expr share_;                // planes of a task
-
-  void Store(const DepthwiseOperands& in, const DepthwiseShape& shape) {
-    using namespace Halide;
-    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
-    const auto inside = [&](const Expr& i, int d) {
-      return unsafe_promise_clamped(i, 0, extent_[d] - 1);
-    };
-    const int block = shape.height * shape.tiles;
-    const Expr planes = extent_[3] * extent_[4];
-    r = RDom({{0, extent_[0]},
+    const Expr planes = extent[3] * extent[4];
+    r = RDom({{0, extent[0]},
               {0, shape.height},
-              {0, shape.tiles},
-              {0, ceil_div(extent_[1], block)},
-              {0, extent_[2]},
-              {0, share_},
-              {0, select(shape.use, ceil_div(planes, share_), 0)}},
+              {0, shape.rows / shape.height},
+              {0, shape.planes},
+              {0, ceil_div(extent[1], shape.rows)},
+              {0, extent[2]},
+              {0, shape.batches},
+              {0, select(shape.use, ceil_div(planes, shape.planes * shape.batches), 0)}},
              "r");
-    const Expr to_plane = r[kTask] * share_ + r[kPlane];
-    const Expr to_image = to_plane / max(extent_[3], 1);
-    const Expr to_y = (r[kRows] * shape.tiles + r[kTile]) * shape.height + r[kRow];
+    const auto inside = [&](const Expr& i, int d) { return clamp(i, 0, extent[d] - 1); };
+    const Expr to_plane = (r[kTask] * shape.batches + r[kBatch]) * shape.planes + r[kPlane];
+    const Expr to_image = to_plane / max(extent[3], 1);
+    const Expr to_y = r[kRows] * shape.rows + r[kTile] * shape.height + r[kRow];
     r.where(to_plane < planes);
-    r.where(to_y - r[kRow] < extent_[1]);
-    r.where(to_y < extent_[1]);
+    r.where(to_y - r[kRow] < extent[1]);
+    r.where(to_y < extent[1]);
     const std::vector<Expr> to{r[kX], inside(to_y, 1), r[kSlice],
-                               inside(to_plane - to_image * extent_[3], 3), inside(to_image, 4)};
+                               inside(to_plane - to_image * extent[3], 3), inside(to_image, 4)};
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
-                 sum(r[kX] % shape.lanes, r[kRow], r[kX] / shape.lanes, r[kTile], r[kRows],
-                     r[kSlice], r[kPlane], r[kTask]);
+                 sum(r[kX] % shape.lanes, r[kRow], r[kX] / shape.lanes, r[kTile], r[kPlane],
+                     r[kRows], r[kSlice], r[kBatch], r[kTask]);
   }
 };
 
-// The same sums with channels in the lanes: a task is whole (group of `lanes` channels, image)
-// planes, about `grain` elements of the result; blocks of `height` rows, register tiles of `slots`
-// pixels of x. No lane is lost on short rows, and samples that are strided cost nothing.
-struct TurnedShape {
-  int lanes, slots;
-  int grain;
-  Halide::Expr height, use;
-};
-
-// A PaddedWindow of `lanes` channels with the channel innermost. Rows of the input, counted as they
-// lie there, are transposed in squares of `slots` samples of all lanes.
-struct TurnedWindow {
-  Halide::Var v{"v"}, x{"x"}, y{"y"}, z{"z"}, c{"c"}, e{"e"}, square{"square"};
-  Halide::RDom row;      // of the input
-  Halide::RDom samples;  // sample of a square, square
-  Halide::Func rows{"rows"}, padded{"turned_window"};
-  std::vector<Halide::Func> turned;
-
-  TurnedWindow(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& channels,
-               const Halide::Expr& batch, const Halide::Type& type, int lanes, int slots,
-               const PaddedWindow::Origin& origin) {
-    using namespace Halide;
-    const auto at = [&](std::vector<Expr> first) {
-      first.insert(first.end(), origin.place.begin(), origin.place.end());
-      return first;
-    };
-    const auto vars = [&](std::vector<Var> first) {
-      first.insert(first.end(), origin.place.begin(), origin.place.end());
-      return first;
-    };
-    row = RDom(0, a[0].in, "row");
-    rows(vars({x, y, z, c})) = undef(type);
-    rows(at({row.x, y, z, c})) =
-        in(row.x, clamp(y, 0, a[1].in - 1), clamp(z, 0, a[2].in - 1),
-           clamp(origin.c + c, 0, channels - 1), clamp(origin.n, 0, batch - 1));
-    Func list("turned");
-    list(vars({e, square, y, z})) = rows(at({square * slots + e % slots, y, z, e / slots}));
-    turned = Transpose(list, lanes, slots);
-
-    samples = RDom(0, slots, 0, (a[0].in + slots - 1) / slots, "squares");
-    const Expr ix = samples.y * slots + samples.x;
-    const Expr py = origin.y + y - a[1].pad, pz = origin.z + z - a[2].pad;
-    const Expr iy = py / a[1].spread, iz = pz / a[2].spread;
-    samples.where(py % a[1].spread == 0 && iy >= 0 && iy < a[1].in);
-    samples.where(pz % a[2].spread == 0 && iz >= 0 && iz < a[2].in);
-    samples.where(ix < a[0].in);
-    padded(vars({v, x, y, z})) = cast(type, 0);
-    padded(at({v, ix * a[0].spread + a[0].pad, y, z})) = turned.back()(at(
-        {samples.x * lanes + v, samples.y, clamp(iy, 0, a[1].in - 1), clamp(iz, 0, a[2].in - 1)}));
-  }
-};
-
-// Adds itself to `result` as its second form.
-struct TurnedDepthwiseConvolution {
-  Halide::Var v{"v"}, p{"p"}, e{"e"}, t{"t"}, row{"row"}, rows{"rows"}, z{"slice"}, plane{"plane"},
-      task{"task"}, kx{"kx"}, ky{"ky"}, kz{"kz"};
-  std::optional<TurnedWindow> window;
-  Halide::RDom taps;  // kx, ky, kz
-  enum Loop { kX, kLane, kRow, kRows, kSlice, kPlane, kTask };
+// The same sums where rows of both arrays are equally long and follow one another without gaps, and
+// strides are 1: vectors of pixels run on from row to row. Planes lie between zeros; what a tap
+// reads beside its row counts as zero, whatever it is. Adds itself to `result` as its second form.
+struct FlatDepthwiseConvolution {
+  Halide::Var v{"v"}, p{"p"}, q{"q"}, tile{"tile"}, plane{"plane"}, batch{"batch"}, task{"task"};
+  Halide::RDom samples;  // of a plane
+  Halide::RDom taps;     // kx, ky
+  enum Loop { kPixel, kPlane, kBatch, kTask };
   Halide::RDom r;
-  Halide::Func packed{"packed"}, bias{"bias"}, sum{"sum"};
-  std::vector<Halide::Func> turned;
+  Halide::Func column{"column"}, padded{"padded"}, sum{"sum"};
 
-  TurnedDepthwiseConvolution(const DepthwiseOperands& in, const TurnedShape& shape,
-                             Halide::Func& result) {
+  FlatDepthwiseConvolution(const DepthwiseOperands& in, const DepthwiseShape& shape,
+                           Halide::Func& result) {
     using namespace Halide;
     std::vector<Expr> extent;
     for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
     const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     const ConvolutionAxes& a = in.axes;
-    const int lanes = shape.lanes, slots = shape.slots;
-    const Expr samples = max(extent[0] * extent[1] * extent[2] * lanes, 1);
-    const Expr share = max(shape.grain / samples, 1);
-    const Expr groups = max(ceil_div(extent[3], lanes), 1), planes = groups * extent[4];
-    const Expr number = task * share + plane, image = number / groups;
-    const Expr channel = (number - image * groups) * lanes;
-    window.emplace(in.x, a, extent[3], extent[4], in.type, lanes, slots,
-                   PaddedWindow::Origin{{rows, z, plane, task},
-                                        rows * (shape.height * a[1].stride),
-                                        z * a[2].stride,
-                                        channel,
-                                        image});
-    const Expr co = clamp(channel + v, 0, extent[3] - 1);
-    packed(v, kx, ky, kz, plane, task) = in.w(kx, ky, kz, co);
-    bias(v, plane, task) = in.b.defined() ? Expr(in.b(co)) : cast(in.type, 0);
-    taps = RDom(0, a[0].taps, 0, a[1].taps, 0, a[2].taps, "turned_taps");
-    sum(v, p, t, row, rows, z, plane, task) = bias(v, plane, task);
-    sum(v, p, t, row, rows, z, plane, task) +=
-        packed(v, taps[0], taps[1], taps[2], plane, task) *
-        window->padded(v, a[0].At(t * slots + p, taps[0]), a[1].At(row, taps[1]),
-                       taps[2] * a[2].dilation, rows, z, plane, task);
-    Func list("turned");
-    list(e, t, row, rows, z, plane, task) = sum(e % lanes, e / lanes, t, row, rows, z, plane, task);
-    turned = Transpose(list, slots, lanes);
+    const Expr width = extent[0], pixels = extent[0] * extent[1];
+    const Expr number = (task * shape.batches + batch) * shape.planes + plane,
+               image = number / max(extent[3], 1);
+    const Expr channel = clamp(number - image * extent[3], 0, extent[3] - 1);
+    samples = RDom(0, a[0].in * a[1].in, "pixels");
+    padded(q, plane, batch, task) = cast(in.type, 0);
+    padded(samples + a[1].pad * width + a[0].pad, plane, batch, task) =
+        in.x(samples % a[0].in, samples / a[0].in, 0, channel, clamp(image, 0, extent[4] - 1));
+    // Lanes past the last pixel stand beside every row.
+    column(q) = select(q < pixels, q % width, 1 << 28);
+    taps = RDom(0, a[0].taps, 0, a[1].taps, "flat_taps");
+    const Expr at = (tile * shape.height + p) * shape.lanes + v;
+    const Expr tap = taps[0] * a[0].dilation;
+    const Expr x = cast<uint32_t>(column(at) + tap - a[0].pad);
+    sum(v, p, tile, plane, batch, task) = in.b.defined() ? Expr(in.b(channel)) : cast(in.type, 0);
+    sum(v, p, tile, plane, batch, task) +=
+        in.w(taps[0], taps[1], 0, channel) *
+        select(x < cast<uint32_t>(width),
+               padded(at + taps[1] * a[1].dilation * width + tap, plane, batch, task),
+               cast(in.type, 0));
 
-    r = RDom({{0, extent[0]},
-              {0, lanes},
-              {0, shape.height},
-              {0, ceil_div(extent[1], shape.height)},
-              {0, extent[2]},
-              {0, share},
-              {0, select(shape.use, ceil_div(planes, share), 0)}},
-             "turned_r");
-    const Expr to_number = r[kTask] * share + r[kPlane], to_image = to_number / groups;
-    const Expr to_c = (to_number - to_image * groups) * lanes + r[kLane];
-    const Expr to_y = r[kRows] * shape.height + r[kRow];
-    r.where(to_number < planes);
-    r.where(to_y < extent[1]);
-    r.where(to_c < extent[3]);
-    const auto inside = [&](const Expr& i, int d) {
-      return unsafe_promise_clamped(i, 0, extent[d] - 1);
-    };
-    const std::vector<Expr> to{r[kX], inside(to_y, 1), r[kSlice], inside(to_c, 3),
-                               inside(to_image, 4)};
-    result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
-                 turned.back()(r[kLane] * slots + r[kX] % slots, r[kX] / slots, r[kRow], r[kRows],
-                               r[kSlice], r[kPlane], r[kTask]);
+    const Expr planes = extent[3] * extent[4];
+    r = RDom({{0, pixels},
+              {0, shape.planes},
+              {0, shape.batches},
+              {0, select(shape.use, ceil_div(planes, shape.planes * shape.batches), 0)}},
+             "flat_r");
+    const Expr to_plane = (r[kTask] * shape.batches + r[kBatch]) * shape.planes + r[kPlane];
+    const Expr to_image = to_plane / max(extent[3], 1);
+    r.where(to_plane < planes);
+    const std::vector<Expr> place{r[kPixel] % width, r[kPixel] / width, 0,
+                                  clamp(to_plane - to_image * extent[3], 0, extent[3] - 1),
+                                  clamp(to_image, 0, extent[4] - 1)};
+    result(place) = select(in.accumulate, result(place), cast(in.type, 0)) +
+                    sum(r[kPixel] % shape.lanes, r[kPixel] / shape.lanes % shape.height,
+                        r[kPixel] / (shape.lanes * shape.height), r[kPlane], r[kBatch], r[kTask]);
   }
 };
 
@@ -327,99 +299,69 @@ struct DepthwiseWeights {
   }
 };
 
-// The same sums in vectors of x, from padded rows of both operands, a block of `rows` rows of a
-// plane at a time, where `use` holds.
+// The same sums in vectors of x, from padded rows of both operands: a block of rows of every plane
+// of a task at a time. A task is `planes` channels; register tiles of kTile x kTile taps.
 struct TiledDepthwiseWeights {
-  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, co{"co"}, v{"v"}, block{"block"}, z{"slice"}, n{"n"};
-  std::optional<PaddedWindow> window, gradient;
-  Halide::RDom s;  // of a block: vector, row
+  static constexpr int kTile = 3;
+  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, v{"v"}, block{"block"}, z{"slice"}, n{"n"},
+      plane{"plane"}, task{"task"}, co{"co"};
+  std::optional<PlaneWindow> window, gradient;
+  Halide::RDom s;  // of a block: row of a register tile, vector, tile
   Halide::RDom c;  // blocks of a channel: rows, slice, image
-  Halide::RDom lane, r;
+  Halide::RDom lane;
+  enum Loop { kX, kY, kZ, kPlane, kTask };
+  Halide::RDom r;
   Halide::Func sum{"sum"}, total{"total"}, folded{"folded"}, result{"depthwise_convolution_dw"};
 
-  TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, int lanes, const Halide::Expr& rows,
-                        const Halide::Expr& use) {
+  TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, const DepthwiseShape& shape) {
     using namespace Halide;
+    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     result(kx, ky, kz, co) = undef(in.type);
+    std::vector<Expr> taps;
+    for (int d = 0; d < 3; ++d) taps.push_back(result.output_buffer().dim(d).extent());
     const ConvolutionAxes& a = in.axes;
     ConvolutionAxes unit;
     for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
-    const std::vector<Var> place{block, z, n, co};
-    window.emplace(in.x, a, in.channels, in.batch, in.type,
-                   PaddedWindow::Origin{place, block * rows * a[1].stride, z * a[2].stride, co, n});
-    gradient.emplace(in.dy, unit, in.channels, in.batch, in.type,
-                     PaddedWindow::Origin{place, block * rows, z, co, n});
+    const std::vector<Var> place{block, z, n, plane, task};
+    const Expr channel = task * shape.planes + plane;
+    window.emplace(
+        in.x, a, in.channels, in.batch, in.type, shape.lanes,
+        a[0].At(in.out[0] - 1, taps[0] - 1) + 1, a[1].At(shape.rows - 1, taps[1] - 1) + 1,
+        PaddedWindow::Origin{place, block * shape.rows * a[1].stride, z * a[2].stride, channel, n});
+    gradient.emplace(in.dy, unit, in.channels, in.batch, in.type, shape.lanes, in.out[0],
+                     shape.rows, PaddedWindow::Origin{place, block * shape.rows, z, channel, n});
 
-    // Lanes past the last x meet a zero of dy; the input there may not be finite.
-    s = RDom(0, (in.out[0] + lanes - 1) / lanes, 0, rows, "s");
-    s.where(block * rows + s.y < in.out[1]);
-    const Expr at_x = s.x * lanes + v;
-    const Expr sample = window->padded(a[0].At(at_x, kx), a[1].At(s.y, ky), kz * a[2].dilation, 0,
-                                       0, block, z, n, co);
-    sum(v, kx, ky, kz, block, z, n, co) = cast(in.type, 0);
-    sum(v, kx, ky, kz, block, z, n, co) += gradient->padded(at_x, s.y, 0, 0, 0, block, z, n, co) *
-                                           select(at_x < in.out[0], sample, cast(in.type, 0));
-    c = RDom(0, (in.out[1] + rows - 1) / max(rows, 1), 0, in.out[2], 0, in.batch, "c");
-    total(v, kx, ky, kz, co) = cast(in.type, 0);
-    total(v, kx, ky, kz, co) += sum(v, kx, ky, kz, c[0], c[1], c[2], co);
-    lane = RDom(0, lanes, "lane");
-    folded(kx, ky, kz, co) = cast(in.type, 0);
-    folded(kx, ky, kz, co) += total(lane, kx, ky, kz, co);
-    std::vector<Range> region;
-    for (int d = 0; d < 4; ++d) region.emplace_back(0, result.output_buffer().dim(d).extent());
-    region[3].extent = select(use, region[3].extent, 0);
-    r = RDom(region, "r");
-    const std::vector<Expr> at{r[0], r[1], r[2], r[3]};
-    result(at) = select(in.accumulate, result(at), cast(in.type, 0)) + folded(at);
-  }
-};
-
-// The same sums with channels in the lanes, see TurnedWindow: blocks of `height` rows. Adds itself
-// to `result` as its second form.
-struct TurnedDepthwiseWeights {
-  Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, v{"v"}, block{"block"}, z{"slice"}, n{"n"},
-      group{"group"};
-  std::optional<TurnedWindow> window, gradient;
-  Halide::RDom s;  // of a block: x, row
-  Halide::RDom c;  // blocks of a channel: rows, slice, image
-  Halide::RDom r;  // taps, lane, group, groups of a task
-  Halide::Func sum{"sum"}, total{"total"};
-
-  TurnedDepthwiseWeights(const DepthwiseWeightsOperands& in, const TurnedShape& shape,
-                         Halide::Func& result) {
-    using namespace Halide;
-    const ConvolutionAxes& a = in.axes;
-    const int lanes = shape.lanes, slots = shape.slots;
-    ConvolutionAxes unit;
-    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
-    const std::vector<Var> place{block, z, n, group};
-    window.emplace(in.x, a, in.channels, in.batch, in.type, lanes, slots,
-                   PaddedWindow::Origin{place, block * shape.height * a[1].stride, z * a[2].stride,
-                                        group * lanes, n});
-    gradient.emplace(in.dy, unit, in.channels, in.batch, in.type, lanes, slots,
-                     PaddedWindow::Origin{place, block * shape.height, z, group * lanes, n});
-    s = RDom(0, in.out[0], 0, shape.height, "turned_s");
-    s.where(block * shape.height + s.y < in.out[1]);
-    sum(v, kx, ky, kz, block, z, n, group) = cast(in.type, 0);
-    sum(v, kx, ky, kz, block, z, n, group) +=
-        gradient->padded(v, s.x, s.y, 0, block, z, n, group) *
-        window->padded(v, a[0].At(s.x, kx), a[1].At(s.y, ky), kz * a[2].dilation, block, z, n,
-                       group);
-    c = RDom(0, (in.out[1] + shape.height - 1) / shape.height, 0, in.out[2], 0, in.batch,
-             "turned_c");
-    total(v, kx, ky, kz, group) = cast(in.type, 0);
-    total(v, kx, ky, kz, group) += sum(v, kx, ky, kz, c[0], c[1], c[2], group);
-    std::vector<Range> region;
-    for (int d = 0; d < 3; ++d) region.emplace_back(0, result.output_buffer().dim(d).extent());
-    region.emplace_back(0, lanes);
-    const Expr groups = (in.channels + lanes - 1) / lanes;
-    region.emplace_back(0, select(shape.use, groups, 0));
-    r = RDom(region, "turned_r");
-    const Expr co = r[4] * lanes + r[3];
-    r.where(co < in.channels);
-    const std::vector<Expr> at{r[0], r[1], r[2], unsafe_promise_clamped(co, 0, in.channels - 1)};
-    result(at) =
-        select(in.accumulate, result(at), cast(in.type, 0)) + total(r[3], r[0], r[1], r[2], r[4]);
+    // What a lane past the end of a row or a row past the last would add may not be finite.
+    s = RDom(0, shape.height, 0, ceil_div(in.out[0], shape.lanes), 0, shape.rows / shape.height,
+             "s");
+    const Expr at_x = s.y * shape.lanes + v, at_y = s.z * shape.height + s.x;
+    s.where(block * shape.rows + at_y - s.x < in.out[1]);
+    const Expr width = select(block * shape.rows + at_y < in.out[1], in.out[0], 0);
+    const Expr product =
+        gradient->padded(at_y * gradient->pitch + at_x, 0, 0, block, z, n, plane, task) *
+        window->padded(a[1].At(at_y, ky) * window->pitch + a[0].At(at_x, kx), kz * a[2].dilation, 0,
+                       block, z, n, plane, task);
+    sum(v, kx, ky, kz, block, z, n, plane, task) = cast(in.type, 0);
+    sum(v, kx, ky, kz, block, z, n, plane, task) =
+        select(at_x < width, sum(v, kx, ky, kz, block, z, n, plane, task) + product,
+               sum(v, kx, ky, kz, block, z, n, plane, task));
+    c = RDom(0, ceil_div(in.out[1], shape.rows), 0, in.out[2], 0, in.batch, "c");
+    total(v, kx, ky, kz, plane, task) = cast(in.type, 0);
+    total(v, kx, ky, kz, plane, task) += sum(v, kx, ky, kz, c[0], c[1], c[2], plane, task);
+    lane = RDom(0, shape.lanes, "lane");
+    folded(kx, ky, kz, plane, task) = cast(in.type, 0);
+    folded(kx, ky, kz, plane, task) += total(lane, kx, ky, kz, plane, task);
+    r = RDom({{0, taps[0]},
+              {0, taps[1]},
+              {0, taps[2]},
+              {0, shape.planes},
+              {0, ceil_div(in.channels, shape.planes)}},
+             "r");
+    const Expr to_c = r[kTask] * shape.planes + r[kPlane];
+    r.where(to_c < in.channels);
+    const std::vector<Expr> at{r[kX], r[kY], r[kZ], clamp(to_c, 0, in.channels - 1)};
+    result(at) = select(in.accumulate, result(at), cast(in.type, 0)) +
+                 folded(r[kX], r[kY], r[kZ], r[kPlane], r[kTask]);
   }
 };
 

@@ -117,7 +117,15 @@ void Check(const ConvolutionCase& test, Nan nan, double of_largest = 0, bool shi
 
 TEST(ConvolutionTest, EqualsDirectLoops) {
   const ConvolutionCase cases[] = {
-      // Depthwise: channels in the lanes where planes are small, with a rest and without.
+      // Depthwise: vectors of pixels run on from row to row up to a width of half a vector (8 and
+      // 4), in several batches of planes and tasks; with tiles of rows beside it.
+      {2, 19, 19, 19, {6, 3, 1}, {8, 3, 1}},
+      {2, 19, 19, 19, {3, 3, 1}, {4, 3, 1}},
+      {1, 17, 17, 17, {8, 3, 1}, {9, 3, 1}},
+      {1, 20, 20, 20, {9, 3, 2}, {8, 5, 2}},
+      {3, 18, 36, 18, {6, 3, 2, 1, 2}, {5, 3, 1}},
+      {25, 40, 40, 40, {7, 3, 1}, {7, 3, 1}},
+      {9, 40, 40, 40, {9, 3, 1, 2}, {9, 3, 1, 2}},
       {2, 16, 16, 16, {7, 3, 1}, {7, 3, 1}},
       {1, 35, 35, 35, {14, 3, 1, 2}, {14, 3, 1, 2}},
       {2, 19, 19, 19, {5, 5, 2}, {9, 3, 4, 3}},
@@ -125,7 +133,9 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       {3, 16, 16, 16, {1, 1}, {1, 1}},
       {2, 20, 20, 20, {6, 2, 1, 3}, {16, 4, 3, 2}},
       {1, 8, 32, 8, {7, 3, 1}, {8, 3, 1}},
-      // Vectors of x.
+      // Several blocks of rows.
+      {1, 2, 2, 2, {300, 3, 1}, {21, 3, 1}},
+      {1, 2, 4, 2, {301, 3, 1, 2}, {31, 4, 1, 2}},
       {2, 5, 5, 5, {9, 3, 1}, {8, 3, 1}},
       {2, 3, 6, 3, {35, 3, 1, 2}, {35, 3, 1, 2}},
       {1, 20, 20, 20, {9, 3, 1}, {70, 3, 1}},
