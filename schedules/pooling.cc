@@ -52,6 +52,15 @@ struct TileLoops {
   }
 };
 
+// The geometries that have code of their own, `kernel` of 2 or 3 in two axes with strides of 2. The
+// whole pass is specialised: in the rows of small planes, loops and addresses cost as much as sums.
+Expr IsCommon(const PoolingAxes& axes, int kernel) {
+  const auto is = [](const PoolingAxis& axis, int kernel, int stride) {
+    return axis.kernel == kernel && axis.stride == stride;
+  };
+  return is(axes[0], kernel, 2) && is(axes[1], kernel, 2) && is(axes[2], 1, 1);
+}
+
 void ScheduleRows(BorderedRows& op, const LoopLevel& at, int lanes) {
   const RVar vector("vector"), lane("lane");
   op.rows.compute_at(at).store_in(MemoryType::Stack).vectorize(op.x, lanes, TailStrategy::RoundUp);
@@ -64,7 +73,7 @@ void ScheduleRows(BorderedRows& op, const LoopLevel& at, int lanes) {
 }
 
 void ScheduleCpu(PoolingWindows& op, const PoolingAxes& axes, BorderedRows& padded, int lanes) {
-  const PoolingAxis &ax = axes[0], &ay = axes[1], &az = axes[2];
+  const PoolingAxis &ax = axes[0], &ay = axes[1];
   const Expr height = op.result.output_buffers()[0].dim(1).extent();
   const Var vector("vector"), lane("lane");
   op.result.split(op.x, vector, lane, lanes, TailStrategy::Predicate).vectorize(lane);
@@ -78,11 +87,8 @@ void ScheduleCpu(PoolingWindows& op, const PoolingAxes& axes, BorderedRows& padd
   Stage update = op.window.update();
   update.reorder(op.x, op.cell.x, op.cell.y, op.cell.z, op.y, op.z, op.n).vectorize(op.x);
   for (int kernel : {2, 3}) {
-    update
-        .specialize(ax.kernel == kernel && ay.kernel == kernel && az.kernel == 1 && ax.stride == 2)
-        .unroll(op.cell.x)
-        .unroll(op.cell.y)
-        .unroll(op.cell.z);
+    op.result.specialize(IsCommon(axes, kernel));
+    update.specialize(IsCommon(axes, kernel)).unroll(op.cell.x).unroll(op.cell.y).unroll(op.cell.z);
   }
   update.specialize(ax.stride == 1);
   update.specialize(ax.stride == 2);
@@ -109,6 +115,7 @@ void ScheduleCpu(AveragePoolingGrad& op, PoolingDx& out, BorderedRows& share,
   std::vector<VarOrRVar> rows = out.loops;
   rows[0] = vector;
   const TileLoops loops(update, rows, axes[0].in, axes[1].in);
+  for (int kernel : {2, 3}) update.specialize(IsCommon(axes, kernel) && !out.accumulate);
   update.specialize(!out.accumulate);
   const LoopLevel at(out.dx, loops.tile);
   ScheduleRows(share, at, lanes);
