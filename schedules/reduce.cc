@@ -171,8 +171,7 @@ class MaxKernel : public OpGenerator<MaxKernel> {
       return;
     }
     const RowLoops rows(op.y.specialize(in.is_rows), {op.o}, in.axis, grain);
-    ScheduleReduce(op.peak, LoopLevel(op.y, rows.row));
-    ScheduleReduce(op.first, LoopLevel(op.y, rows.row));
+    ScheduleReduce(op.row, LoopLevel(op.y, rows.row));
     const TileLoops tiles(op.y, op.i, {}, {op.o}, in.inner, in.axis, width, lanes, grain);
     op.best.compute_at(LoopLevel(op.y, tiles.tile))
         .store_in(MemoryType::Stack)
