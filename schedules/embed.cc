@@ -8,7 +8,8 @@
 //   one_hot_index:  x[n] with any stride, extent -> index[n]
 //
 // All are bound by memory. The gradient is split by columns: each is summed by one thread in the
-// order of the indices.
+// order of the indices. Clearing a table of 30000 x 768 takes more than half of its time: memset
+// writes 24 GB/s in rows of 3 KB, 58 in tasks of 128 KB and 96 in one piece, vectors 38 (Zen 5).
 #include "halite/ops/algorithms/embed.h"
 
 #include "halite/schedules/axis.h"

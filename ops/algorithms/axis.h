@@ -68,6 +68,11 @@ inline Halide::Expr OrderedKey(const Halide::Expr& x) {
   const Expr key = bits ^ ((bits >> (type.bits() - 1)) & type.max());
   return select(is_nan(x), type.max(), key);
 }
+// The same with a tie of -0 and 0.
+inline Halide::Expr TiedKey(const Halide::Expr& x) {
+  const Halide::Expr key = OrderedKey(x);
+  return select(key == -1, 0, key);
+}
 inline Halide::Expr FromOrderedKey(const Halide::Expr& key) {
   const Halide::Type type = key.type();
   return Halide::reinterpret(type.with_code(Halide::Type::Float),

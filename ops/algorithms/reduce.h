@@ -145,22 +145,15 @@ struct Max {
   Max(const AxisInput& in, int lanes, int vectors)
       : row("row", {o}, in.axis, lanes, vectors, Reduction::FirstMax(in.KeyType()),
             [&](const Halide::Expr& at, const Halide::Expr& exists) {
-              return Values(Key(in.Row(at, o, exists)), at);
+              return Values(TiedKey(in.Row(at, o, exists)), at);
             }),
         k(0, in.axis, "k") {
     using namespace Halide;
     best(i, o) = Tuple(in.KeyType().min(), 0);
-    const Expr key = Key(in.Column(i, k, o)), is_better = key > best(i, o)[0];
+    const Expr key = TiedKey(in.Column(i, k, o)), is_better = key > best(i, o)[0];
     best(i, o) = Tuple(select(is_better, key, best(i, o)[0]), select(is_better, k, best(i, o)[1]));
     y(i, o) = Tuple(FromOrderedKey(select(in.is_rows, row.value(o)[0], best(i, o)[0])),
                     select(in.is_rows, row.value(o)[1], best(i, o)[1]));
-  }
-
- private:
-  // -0 and 0 tie.
-  static Halide::Expr Key(const Halide::Expr& x) {
-    const Halide::Expr key = OrderedKey(x);
-    return select(key == -1, 0, key);
   }
 };
 
