@@ -86,8 +86,8 @@ void BroadcastGradient(Lowering& l, double scale) {
 void SumBackward(Lowering& l) { BroadcastGradient(l, 1); }
 void MeanBackward(Lowering& l) { BroadcastGradient(l, MeanScale(l)); }
 
-// The passes of max: one for each run of adjacent axes, innermost first. A long run with few results
-// is two: its last axes first, so that there are results for threads to share.
+// The passes of max: one for each run of adjacent axes, innermost first. A long run with few
+// results is two: its last axes first, so that there are results for threads to share.
 struct MaxPass {
   InnerAxisOuter dims;
   Shape from, to;
