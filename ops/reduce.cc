@@ -86,23 +86,36 @@ void BroadcastGradient(Lowering& l, double scale) {
 void SumBackward(Lowering& l) { BroadcastGradient(l, 1); }
 void MeanBackward(Lowering& l) { BroadcastGradient(l, MeanScale(l)); }
 
-// The passes of max: one for each run of adjacent axes, innermost first.
+// The passes of max: one for each run of adjacent axes, innermost first. A long run with few
+// results is two: its last axes first, so that there are results for threads to share.
 struct MaxPass {
   InnerAxisOuter dims;
   Shape from, to;
 };
 
 std::vector<MaxPass> MaxPasses(const Lowering& l) {
+  constexpr int64_t kFew = 16, kLong = 1 << 16;
   std::vector<std::pair<int, int>> runs = AxisRuns(ReducedAxes(l));
   // Nothing to reduce: the maximum over an axis of one element.
   if (runs.empty()) runs.emplace_back(0, -1);
   std::vector<MaxPass> passes;
   Shape from = l.x_shape();
-  for (const auto& [first, last] : runs) {
+  const auto add = [&](int first, int last) {
     Shape to = from;
     for (int d = first; d <= last; ++d) to[d] = 1;
     passes.push_back({InnerAxisOuter(from, first, last), from, to});
     from = to;
+  };
+  for (const auto& [first, last] : runs) {
+    const InnerAxisOuter dims(from, first, last);
+    int middle = first;
+    if (dims.inner == 1 && dims.axis >= kLong) {
+      for (int64_t outer = dims.outer; outer < kFew && middle < last; ++middle) {
+        outer *= from[middle];
+      }
+    }
+    if (middle > first) add(middle, last);
+    add(first, middle > first ? middle - 1 : last);
   }
   return passes;
 }

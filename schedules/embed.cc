@@ -8,7 +8,8 @@
 //   one_hot_index:  x[n] with any stride, extent -> index[n]
 //
 // All are bound by memory. The gradient is split by columns: each is summed by one thread in the
-// order of the indices.
+// order of the indices. Clearing a table of 30000 x 768 takes more than half of its time: memset
+// writes 24 GB/s in rows of 3 KB, 58 in tasks of 128 KB and 96 in one piece, vectors 38 (Zen 5).
 #include "halite/ops/algorithms/embed.h"
 
 #include "halite/schedules/axis.h"
@@ -25,6 +26,12 @@ constexpr int kColumns = 128;
 
 // Ones that a task writes.
 constexpr int kOnes = 2048;
+
+// Zeros in dense rows. LLVM makes the inner loop a memset.
+void ScheduleClear(Stage stage, const VarOrRVar& column, const VarOrRVar& row) {
+  const VarOrRVar task("task", row.is_rvar), i("i", row.is_rvar);
+  stage.split(FuseAll(stage, {column, row}), task, i, kGrain, kGuard).parallel(task);
+}
 
 class EmbedKernel : public OpGenerator<EmbedKernel> {
  public:
@@ -73,7 +80,7 @@ class EmbedGradKernel : public OpGenerator<EmbedGradKernel> {
     dy.dim(1).set_bounds(0, count);
     dw = op.dw;
     dw.dim(0).set_bounds(0, width);
-    dw.dim(1).set_bounds(0, rows);
+    dw.dim(1).set_bounds(0, rows).set_stride(width);
     if (get_target().has_gpu_feature()) {
       ScheduleGpu(op);
     } else {
@@ -84,10 +91,10 @@ class EmbedGradKernel : public OpGenerator<EmbedGradKernel> {
 
  private:
   static void ScheduleCpu(EmbedGrad& op, const Expr& width, const Expr& rows, int lanes) {
-    ScheduleRowsCpu(op.dw.update(0), {op.all.x, op.all.y}, {width, rows}, lanes);
+    ScheduleClear(op.dw.update(0), op.all.x, op.all.y);
     const RVar task("task"), c("c");
     op.dw.update(1)
-        .split(op.r.x, task, c, kColumns, kGuard)
+        .split(op.r.x, task, c, EvenPart(width, kColumns, lanes), kGuard)
         .reorder(c, op.r.y, task)
         .vectorize(c, lanes, TailStrategy::Predicate)
         .parallel(task);
@@ -117,13 +124,13 @@ class OneHotKernel : public OpGenerator<OneHotKernel> {
     ZeroMin(index, 1);
     y = op.y;
     y.dim(0).set_bounds(0, size);
-    y.dim(1).set_bounds(0, count);
+    y.dim(1).set_bounds(0, count).set_stride(size);
     if (get_target().has_gpu_feature()) {
       ScheduleRowsGpu(op.y, {op.p, op.j});
       ScheduleRowsGpu(op.y.update(), {op.r});
       return;
     }
-    ScheduleRowsCpu(op.y, {op.p, op.j}, {size, count}, get_target().natural_vector_size(dtype));
+    ScheduleClear(op.y, op.p, op.j);
     const RVar rtask("rtask"), rrow("rrow");
     op.y.update().split(op.r, rtask, rrow, kOnes, kGuard).parallel(rtask);
   }

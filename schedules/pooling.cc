@@ -9,16 +9,15 @@
 //   average_pooling_grad:  dy, including_pad -> dx
 // with kernel_, stride_ and pad_ x, y, z.
 //
-// Milliseconds, best of 25, AVX-512, two threads of a busy two-core Zen 5, in brackets a plain C++
-// loop on two threads (-O3 -march=native; its maximum branches on the data):
-//                                     max          its gradient   average      its gradient
-//   1024 x 24x24, 2x2 stride 2        0.19 (1.5)   0.09 (0.11)    0.16 (0.35)  0.32 (0.42)
-//   1024 x 8x8, 2x2 stride 2          0.07 (0.23)  0.01 (0.03)    0.06 (0.09)  0.11 (0.09)
-//   1024 x 112x112, 3x3 stride 2 pad  3.6 (130)    3.3 (5.3)
-//   512 x 112x112, 3x3 stride 2 pad                               1.3 (8.4)    1.7 (13)
-//   512 x 7x7, 7x7                    0.13 (0.04)  0.002 (0.02)   by `sum`     0.04 (0.03)
-// Large arrays are bound by memory (20 to 30 GB/s), small planes by the rows' ends. Where a row has
-// one window its vector is mostly empty.
+// GB/s of what is read and written once, one thread of an AMD EPYC (Zen 5), AVX-512, in brackets
+// oneDNN beside it (//tests/bench:peers):
+//                                 max        its gradient  average    its gradient
+//   1024 x 24x24, 2x2 stride 2    26 (28)    29 (26)       32 (35)    27 (31)
+//   1024 x 24x24, 3x3 stride 2    19 (25)    26 (24)       23 (34)    19 (28)
+//   8192 x 28x28, 2x2 stride 2    17 (10)    16 (10)       22 (13)    21 (12)
+//   1024 x 112x112, 3x3 stride 2  16 (13)    13 (11)       19 (15)    16 (11)
+// Large arrays are bound by memory; rows of 12 windows leave lanes empty. Rows are copied by plain
+// loads with a masked tail: masked loads alone made large arrays half as fast.
 #include "halite/ops/algorithms/pooling.h"
 
 #include <vector>
@@ -52,6 +51,15 @@ struct TileLoops {
   }
 };
 
+// The geometries that have code of their own, `kernel` of 2 or 3 in two axes with strides of 2. The
+// whole pass is specialised: in the rows of small planes, loops and addresses cost as much as sums.
+Expr IsCommon(const PoolingAxes& axes, int kernel) {
+  const auto is = [](const PoolingAxis& axis, int kernel, int stride) {
+    return axis.kernel == kernel && axis.stride == stride;
+  };
+  return is(axes[0], kernel, 2) && is(axes[1], kernel, 2) && is(axes[2], 1, 1);
+}
+
 void ScheduleRows(BorderedRows& op, const LoopLevel& at, int lanes) {
   const RVar vector("vector"), lane("lane");
   op.rows.compute_at(at).store_in(MemoryType::Stack).vectorize(op.x, lanes, TailStrategy::RoundUp);
@@ -64,7 +72,7 @@ void ScheduleRows(BorderedRows& op, const LoopLevel& at, int lanes) {
 }
 
 void ScheduleCpu(PoolingWindows& op, const PoolingAxes& axes, BorderedRows& padded, int lanes) {
-  const PoolingAxis &ax = axes[0], &ay = axes[1], &az = axes[2];
+  const PoolingAxis &ax = axes[0], &ay = axes[1];
   const Expr height = op.result.output_buffers()[0].dim(1).extent();
   const Var vector("vector"), lane("lane");
   op.result.split(op.x, vector, lane, lanes, TailStrategy::Predicate).vectorize(lane);
@@ -78,11 +86,8 @@ void ScheduleCpu(PoolingWindows& op, const PoolingAxes& axes, BorderedRows& padd
   Stage update = op.window.update();
   update.reorder(op.x, op.cell.x, op.cell.y, op.cell.z, op.y, op.z, op.n).vectorize(op.x);
   for (int kernel : {2, 3}) {
-    update
-        .specialize(ax.kernel == kernel && ay.kernel == kernel && az.kernel == 1 && ax.stride == 2)
-        .unroll(op.cell.x)
-        .unroll(op.cell.y)
-        .unroll(op.cell.z);
+    op.result.specialize(IsCommon(axes, kernel));
+    update.specialize(IsCommon(axes, kernel)).unroll(op.cell.x).unroll(op.cell.y).unroll(op.cell.z);
   }
   update.specialize(ax.stride == 1);
   update.specialize(ax.stride == 2);
@@ -109,6 +114,7 @@ void ScheduleCpu(AveragePoolingGrad& op, PoolingDx& out, BorderedRows& share,
   std::vector<VarOrRVar> rows = out.loops;
   rows[0] = vector;
   const TileLoops loops(update, rows, axes[0].in, axes[1].in);
+  for (int kernel : {2, 3}) update.specialize(IsCommon(axes, kernel) && !out.accumulate);
   update.specialize(!out.accumulate);
   const LoopLevel at(out.dx, loops.tile);
   ScheduleRows(share, at, lanes);
@@ -233,7 +239,9 @@ class MaxPoolingKernel : public PoolingGenerator<MaxPoolingKernel> {
   void generate() {
     ZeroMin(x, 4);
     const PoolingAxes axes = Axes(x);
-    y = Forward({x, Extents(x), Lowest(dtype)}, axes,
+    Func keys("keys");
+    keys(_) = TiedKey(x(_));
+    y = Forward({keys, Extents(x), keys.types()[0].min()}, axes,
                 [&](const Func& padded) { return MaxPooling(padded, axes); });
     OutputImageParam first = Func(y).output_buffers()[0];
     ZeroMin(first, 4);

@@ -68,26 +68,52 @@ inline Halide::Expr OrderedKey(const Halide::Expr& x) {
   const Expr key = bits ^ ((bits >> (type.bits() - 1)) & type.max());
   return select(is_nan(x), type.max(), key);
 }
+// The same with a tie of -0 and 0.
+inline Halide::Expr TiedKey(const Halide::Expr& x) {
+  const Halide::Expr key = OrderedKey(x);
+  return select(key == -1, 0, key);
+}
 inline Halide::Expr FromOrderedKey(const Halide::Expr& key) {
   const Halide::Type type = key.type();
   return Halide::reinterpret(type.with_code(Halide::Type::Float),
                              key ^ ((key >> (type.bits() - 1)) & type.max()));
 }
 
+// What a reduction makes of an element: one value, or several that belong together.
+struct Values : std::vector<Halide::Expr> {
+  Values(const Halide::Expr& value) : std::vector<Halide::Expr>{value} {}
+  Values(const Halide::Expr& a, const Halide::Expr& b) : std::vector<Halide::Expr>{a, b} {}
+  Values(const Halide::FuncRef& f) {
+    for (size_t i = 0; i < f.size(); ++i) push_back(f.size() == 1 ? Halide::Expr(f) : f[i]);
+  }
+};
+
 // An associative operation and its neutral element.
 struct Reduction {
-  Halide::Expr neutral;
-  Halide::Expr (*combine)(Halide::Expr, Halide::Expr);
+  using Operation = Values (*)(const Values&, const Values&);
+
+  Values neutral;
+  Operation combine;
+  Operation append = combine;  // the same where b comes after all that a is made of
 
   static Reduction Sum(Halide::Type type) {
     return {Halide::cast(type, 0),
-            [](Halide::Expr a, Halide::Expr b) { return std::move(a) + std::move(b); }};
+            [](const Values& a, const Values& b) -> Values { return a[0] + b[0]; }};
   }
   static Reduction Max(Halide::Type integer) {
-    return {integer.min(), [](Halide::Expr a, Halide::Expr b) { return max(a, b); }};
+    return {integer.min(),
+            [](const Values& a, const Values& b) -> Values { return max(a[0], b[0]); }};
   }
-  static Reduction Min(Halide::Type integer) {
-    return {integer.max(), [](Halide::Expr a, Halide::Expr b) { return min(a, b); }};
+  // The greatest of pairs (value, index), of equal ones that of the least index.
+  static Reduction FirstMax(Halide::Type integer) {
+    return {{integer.min(), Halide::Int(32).max()},
+            [](const Values& a, const Values& b) {
+              const Halide::Expr is_b = b[0] > a[0] || (b[0] == a[0] && b[1] < a[1]);
+              return Values(max(a[0], b[0]), select(is_b, b[1], a[1]));
+            },
+            [](const Values& a, const Values& b) {
+              return Values(max(a[0], b[0]), select(b[0] > a[0], b[1], a[1]));
+            }};
   }
 };
 
@@ -102,7 +128,7 @@ struct RowReduce {
   Halide::Var lane{"lane"};
   int lanes, width;
 
-  using Element = std::function<Halide::Expr(Halide::Expr k, Halide::Expr exists)>;
+  using Element = std::function<Values(Halide::Expr k, Halide::Expr exists)>;
 
   RowReduce(const std::string& name, const std::vector<Halide::Var>& at_in,
             const Halide::Expr& length, int lanes_in, int vectors, const Reduction& reduction,
@@ -116,17 +142,20 @@ struct RowReduce {
     const Expr left = length % width;
     block = RDom(0, length / width, name + "_block");
     tail = RDom(0, lanes, 0, (left + lanes - 1) / lanes, name + "_tail");
-    partial(With(lane)) = reduction.neutral;
-    partial(With(lane)) = reduction.combine(partial(With(lane)),
-                                            element(block * width + lane, Internal::const_true()));
+    partial(With(lane)) = Tuple(reduction.neutral);
+    partial(With(lane)) = Tuple(reduction.append(
+        Values(partial(With(lane))), element(block * width + lane, Internal::const_true())));
     const Expr rest = tail.y * lanes + tail.x, exists = rest < left;
-    partial(With(tail.x)) =
-        reduction.combine(partial(With(tail.x)),
-                          Choose(exists, element(length - left + rest, exists), reduction.neutral));
+    Values last = element(length - left + rest, exists);
+    for (size_t i = 0; i < last.size(); ++i) {
+      last[i] = Choose(exists, last[i], reduction.neutral[i]);
+    }
+    partial(With(tail.x)) = Tuple(reduction.append(Values(partial(With(tail.x))), last));
     Func whole = partial;
     for (int half = width / 2; half > 0; half /= 2) {
       folds.emplace_back(name + "_fold" + std::to_string(half));
-      folds.back()(With(lane)) = reduction.combine(whole(With(lane)), whole(With(lane + half)));
+      folds.back()(With(lane)) =
+          Tuple(reduction.combine(Values(whole(With(lane))), Values(whole(With(lane + half)))));
       whole = folds.back();
     }
     value(at) = whole(With(0));
@@ -149,7 +178,7 @@ struct ColumnReduce {
   Halide::RDom k, rest;
   Halide::Func value;
 
-  using Element = std::function<Halide::Expr(Halide::Expr k)>;
+  using Element = std::function<Values(Halide::Expr k)>;
 
   ColumnReduce(const std::string& name, const Halide::Var& i_in,
                const std::vector<Halide::Var>& at_in, const Halide::Expr& length,
@@ -161,11 +190,12 @@ struct ColumnReduce {
         value(name) {
     std::vector<Halide::Var> all = {i};
     all.insert(all.end(), at.begin(), at.end());
-    Halide::Expr step = element(k * kStep);
-    for (int u = 1; u < kStep; ++u) step = reduction.combine(step, element(k * kStep + u));
-    value(all) = reduction.neutral;
-    value(all) = reduction.combine(value(all), step);
-    value(all) = reduction.combine(value(all), element(length / kStep * kStep + rest));
+    Values step = element(k * kStep);
+    for (int u = 1; u < kStep; ++u) step = reduction.append(step, element(k * kStep + u));
+    const Halide::Expr last = length / kStep * kStep + rest;
+    value(all) = Halide::Tuple(reduction.neutral);
+    value(all) = Halide::Tuple(reduction.append(Values(value(all)), step));
+    value(all) = Halide::Tuple(reduction.append(Values(value(all)), element(last)));
   }
 };
 

@@ -12,11 +12,11 @@
 #define HALITE_OPS_ALGORITHMS_POOLING_H_
 
 #include <array>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/axis.h"
 #include "halite/ops/algorithms/math.h"
 
 namespace halite {
@@ -37,11 +37,6 @@ struct PoolingAxis {
 
 using PoolingAxes = std::array<PoolingAxis, 3>;
 using Place3 = std::array<Halide::Expr, 3>;
-
-// -infinity: what padding is to a maximum.
-inline Halide::Expr Lowest(Halide::Type type) {
-  return Halide::Internal::make_const(type, -std::numeric_limits<double>::infinity());
-}
 
 // An array of which elements outside [0, extents) are asked too: those have the value `border`.
 struct Bordered {
@@ -109,28 +104,21 @@ struct PoolingWindows {
   }
 };
 
-// `padded`: x behind its padding of -infinity. result = {y, place}.
+// `padded`: the keys of x (TiedKey) behind a padding of the least. result = {y, place}.
 struct MaxPooling : PoolingWindows {
   MaxPooling(const Halide::Func& padded, const PoolingAxes& axes)
       : PoolingWindows("maximum", axes) {
     using namespace Halide;
-    const auto index = [&](const Place3& i) {
-      return i[0] + axes[0].in * (i[1] + axes[1].in * i[2]);
-    };
-    const auto begin = [&](int d, const Var& o) { return o * axes[d].stride - axes[d].pad; };
-    const Place3 window_begin{begin(0, x), begin(1, y), begin(2, z)};
-    Place3 first, present;
-    for (int d = 0; d < 3; ++d) {
-      first[d] = max(window_begin[d], 0);
-      present[d] = window_begin[d] + cell[d];
+    const Place3 window_at{x, y, z};
+    Expr index = 0;
+    for (int d = 2; d >= 0; --d) {
+      index = index * axes[d].in + (window_at[d] * axes[d].stride - axes[d].pad + cell[d]);
     }
-    window(x, y, z, n) = Tuple(Lowest(padded.types()[0]), index(first));
-    const Expr value = Value(padded, axes);
-    const Expr old = window(x, y, z, n)[0], place = window(x, y, z, n)[1];
-    const Expr better = math::Less(old, value) || (math::IsNan(value) && math::Equal(old, old));
-    window(x, y, z, n) =
-        Tuple(math::Select(better, value, old), select(better, index(present), place));
-    result(x, y, z, n) = window(x, y, z, n);
+    window(x, y, z, n) = Tuple(padded.types()[0].min(), 0);
+    const Expr key = Value(padded, axes);
+    const Expr best = window(x, y, z, n)[0], place = window(x, y, z, n)[1];
+    window(x, y, z, n) = Tuple(max(key, best), select(key > best, index, place));
+    result(x, y, z, n) = Tuple(FromOrderedKey(window(x, y, z, n)[0]), window(x, y, z, n)[1]);
   }
 };
 

@@ -135,37 +135,25 @@ struct SumGrad : Accumulated {
   }
 };
 
+// Rows are reduced to the greatest pair of key and place, in one pass as columns are.
 struct Max {
   Halide::Var i{"i"}, o{"o"};
-  RowReduce peak, first;
+  RowReduce row;
   Halide::RDom k;
   Halide::Func best{"best"}, y{"max"};
 
   Max(const AxisInput& in, int lanes, int vectors)
-      : peak("peak", {o}, in.axis, lanes, vectors, Reduction::Max(in.KeyType()),
-             [&](const Halide::Expr& at, const Halide::Expr& exists) {
-               return Key(in.Row(at, o, exists));
-             }),
-        first("first", {o}, in.axis, lanes, vectors, Reduction::Min(Halide::Int(32)),
-              [&](const Halide::Expr& at, const Halide::Expr& exists) {
-                return select(Key(in.Row(at, o, exists)) == peak.value(o), at,
-                              Halide::Int(32).max());
-              }),
+      : row("row", {o}, in.axis, lanes, vectors, Reduction::FirstMax(in.KeyType()),
+            [&](const Halide::Expr& at, const Halide::Expr& exists) {
+              return Values(TiedKey(in.Row(at, o, exists)), at);
+            }),
         k(0, in.axis, "k") {
     using namespace Halide;
     best(i, o) = Tuple(in.KeyType().min(), 0);
-    const Expr key = Key(in.Column(i, k, o)), is_better = key > best(i, o)[0];
+    const Expr key = TiedKey(in.Column(i, k, o)), is_better = key > best(i, o)[0];
     best(i, o) = Tuple(select(is_better, key, best(i, o)[0]), select(is_better, k, best(i, o)[1]));
-    y(i, o) = Tuple(FromOrderedKey(select(in.is_rows, peak.value(o), best(i, o)[0])),
-                    select(in.is_rows, first.value(o), best(i, o)[1]));
-  }
-
- private:
-  static Halide::Type KeyType(const AxisInput& in) { return in.type.with_code(Halide::Type::Int); }
-  // -0 and 0 tie.
-  static Halide::Expr Key(const Halide::Expr& x) {
-    const Halide::Expr key = OrderedKey(x);
-    return select(key == -1, 0, key);
+    y(i, o) = Tuple(FromOrderedKey(select(in.is_rows, row.value(o)[0], best(i, o)[0])),
+                    select(in.is_rows, row.value(o)[1], best(i, o)[1]));
   }
 };
 

@@ -177,6 +177,10 @@ TEST(Reduce, TheFirstOfEqualNumbersGetsTheGradientOfMax) {
       }
     }
   }
+  // Reduced in two passes: within a row and of two rows.
+  std::vector<double> x_long = Numbers(3 * 2 * 20000);
+  for (size_t i : {45000, 59000, 99000}) x_long[i] = 1000;
+  ASSERT_NO_FATAL_FAILURE(Check<float>({{3, 2, 20000}, {}}, x_long, 1e-6));
   // Negative NaN, which x86 makes.
   const Variable x(ArrayOf<float>({3}, {1, -kNan, 5}));
   const Variable y = F::Max(x);
