@@ -10,28 +10,23 @@
 //
 // CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8
 // where one vector holds all channels; 2 x 4 with 16 registers), padded rows and packed weights
-// staged inside the call. GFLOP/s of one core, AMD EPYC (Zen 5), peak 260; taps on padding are
-// counted, the best of three while others used the machine (its peak then: 247 at best); oneDNN 2.6
-// on NCHW arrays, its reorders included, in the same hour:
+// staged inside the call. GFLOP/s of one core, AMD EPYC (Zen 5), peak 260, taps on padding counted;
+// oneDNN 2.6 on NCHW arrays, its reorders included, in the same run (the last row an older one):
 //
 //   layer, batch             forward    %  oneDNN |   dx  oneDNN |   dw  oneDNN
-//   5x5 1-16 @28, 64             102   39     138 |    -       - |   55     141
-//   5x5 16-16 @12, 64            159   61     194 |   83     192 |  117     181
-//   3x3 64 @56, 1                235   90     216 |  232       - |  204       -
-//   3x3 64 @56, 16               211   81     199 |  205     198 |  186     183
-//   3x3 128 @28, 16              216   83     208 |  215     203 |  178     201
-//   3x3 256 @14, 16              219   84     211 |  220     214 |  183     208
-//   3x3 512 @7, 1                150   58     119 |  140       - |   75       -
-//   3x3 512 @7, 16               224   86     201 |  222     202 |  146     140
-//   3x3 stride 2 128 @56, 16     180   69     161 |  140     172 |  153     170
-//   7x7 stride 2 3-64 @224, 16   206   79     154 |   29      34 |  158     145
-//   1x1 64-256 @56, 1            187   72     190 |  181       - |  148       -
-//   1x1 64-256 @56, 16           143   55     122 |  111     121 |   94     124
-//   1x1 1024-256 @14, 16         170   65     186 |  170     196 |   88     163
+//   5x5 1-16 @28, 64              99   38     119 |    -       - |   64     140
+//   3x3 128 @28, 1               218   84     220 |  195     216 |  176     214
+//   3x3 256 @14, 1               202   78     189 |  202     202 |    -       -
+//   3x3 512 @7, 1                 95   37     157 |   84     126 |    -       -
+//   3x3 512 @7, 16               225   87     219 |  206     216 |  146     185
+//   3x3 stride 2 128 @56, 16     178   68     172 |  134     174 |  116     169
+//   7x7 stride 2 3-64 @224, 16   206   79     154 |   31     113 |  158     145
 //
-// What bounds it: 3x3 the multiply-adds; few terms (5x5 of one channel, 1x1) the transposed store
-// of a tile; batch 16 the memory; one image of 7x7 the packing of the weights; dw of small images
-// the loop over short rows. Rows are staged whole: a single row of millions of samples is slow.
+// 3x3 and 5x5 taps of stride 1 are mostly Winograd's (winograd_convolution.cc), 1x1 are products of
+// matrices. What bounds these: 3x3 the multiply-adds; few terms (5x5 of one channel) the transposed
+// store of a tile; batch 16 the memory; one image of 7x7 the packing of the weights; dw of small
+// images the loop over short rows; dx of a stride the stores of every other element and four calls.
+// Rows are staged whole: a single row of millions of samples is slow.
 #include "halite/ops/algorithms/convolution.h"
 
 #include <cstdint>
