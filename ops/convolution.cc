@@ -85,6 +85,12 @@ struct Sizes {
              return axis.taps == taps && axis.stride == 1 && axis.dilation == 1;
            });
   }
+  // The sums of its gradient to the weights, 36 for 9 taps, are added to every 48 tiles: that needs
+  // pixels enough for each channel (16 images of 14x14 with 512 channels take 102 ms by Winograd's
+  // form and 76 by the other, Zen 5, one thread).
+  bool suits_winograd_weights() const {
+    return batch * pixels() >= 10 * std::max(in_channels, out_channels);
+  }
   // Few pixels of many channels: the gradient to the weights is a product with patches of x (512 to
   // 512 channels, 3 x 3 taps at 7 x 7, Zen 5, one thread: 1.0 ms instead of 3.3).
   bool suits_patches() const {
@@ -481,7 +487,9 @@ void WeightsGradient(Lowering& l, const Operands& op) {
     l.Call("depthwise_convolution_dw", std::move(arguments));
     return;
   }
-  if (const std::string kernel = op.Winograd(l, "convolution_dw"); !kernel.empty()) {
+  const std::string kernel =
+      op.sizes.suits_winograd_weights() ? op.Winograd(l, "convolution_dw") : "";
+  if (!kernel.empty()) {
     l.Call(kernel, {{"x", x},
                     {"dy", dy},
                     {"pad_x", op.sizes.of(0).pad},
