@@ -9,7 +9,8 @@
 // output channels x 16 tiles (8 with 16 registers), and transforms back.
 //
 // GFLOP/s of one core as the direct sum has them, AMD EPYC (Zen 5), peak 260 by multiply-adds; per
-// cent of that; oneDNN 2.6 (direct) on plain arrays, its conversions included, in the same run:
+// cent of that; oneDNN 2.6 (direct) on plain arrays, its conversions included, in the same run (dw
+// of 256 channels in another):
 //
 //   layer, batch         forward    %  oneDNN |   dx    %  oneDNN |   dw    %  oneDNN
 //   3x3 16 @32, 128          205   79      99 |  192   74     139 |  179   69     158
@@ -17,7 +18,7 @@
 //   3x3 64 @56, 1            454  175     224 |  459  177     222 |  386  148     219
 //   3x3 64 @56, 16           371  143     198 |  377  145     201 |  280  108     185
 //   3x3 128 @28, 16          459  177     218 |  455  175     218 |  344  132     212
-//   3x3 256 @14, 16          299  115     228 |  373  143     235 |  152   58     224
+//   3x3 256 @14, 16          299  115     228 |  373  143     235 |  232   89     235
 //   3x3 512 @28, 16          231   89     231 |  235   90     225 |  428  165     214
 //   5x5 16 @12, 64           272  105     194 |  104   40     198 |  215   83     173
 //
