@@ -256,7 +256,9 @@ DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type, const Ex
   // Both at most what makes a window one tile of one plane: products stay below 2^31.
   const Expr row = Halide::clamp(width, 1, kWindow) * Halide::clamp(row_distance, 1, kWindow);
   const Expr tiles = Halide::max((rows + kHeight - 1) / kHeight, 1);
-  DepthwiseShape shape{target.natural_vector_size(type), kHeight};
+  DepthwiseShape shape;
+  shape.lanes = target.natural_vector_size(type);
+  shape.height = kHeight;
   shape.rows = Halide::clamp(kWindow / (row * kHeight), 1, tiles) * kHeight;
   shape.planes = Halide::clamp(kWindow / (row * shape.rows), 1, Halide::max(planes, 1));
   shape.batches = Halide::clamp(kTask / Halide::max(written * shape.planes, 1), 1,
