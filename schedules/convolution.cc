@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "halite/schedules/convolution_window.h"
 #include "halite/schedules/op_generator.h"
 #include "halite/schedules/parallel.h"
 
@@ -46,8 +47,6 @@ using Halide::Stage;
 using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
-
-Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
 
 // As many outputs of the axis as there are if both sides have the same padding; only a guide.
 Expr Outputs(const ConvolutionAxis& a) {
@@ -75,21 +74,6 @@ ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Target& target,
     shape.tiles = {{Halide::Internal::const_true(), 2, 4}};
   }
   return shape;
-}
-
-// The channels of a row lie together: tiles walk over them.
-void ScheduleWindow(PaddedWindow& in, const Halide::LoopLevel& where, int lanes) {
-  in.padded.compute_at(where)
-      .reorder_storage(in.x, in.c, in.y, in.z, in.i)
-      .reorder(in.x, in.c, in.y, in.z, in.i)
-      .vectorize(in.x, lanes, TailStrategy::RoundUp)
-      .never_partition_all();
-  const RVar vector("vector"), lane("lane");
-  in.padded.update()
-      .reorder(in.samples.x, in.c, in.y, in.z, in.i)
-      .split(in.samples.x, vector, lane, lanes, kGuard)
-      .vectorize(lane)
-      .never_partition_all();
 }
 
 // Sums of a tile: channels of the input innermost, unless they are so few that the taps along x
@@ -131,13 +115,8 @@ void ScheduleTile(TiledConvolution& op, const ConvolutionOperands& in,
         .bound_extent(op.block, 1)
         .bound_extent(op.task, 1);
   };
-  for (Func& f : op.turned) {
-    place(f, Op::kVector)
-        .bound_extent(op.u, 1)
-        .bound(op.e, 0, shape.lanes * shape.slots)
-        .vectorize(op.e, 2 * shape.lanes, TailStrategy::RoundUp)
-        .unroll(op.e);
-  }
+  ScheduleShuffles(op.turned, shape.lanes * shape.slots, shape.lanes,
+                   {op.result, op.r[Op::kVector]});
   place(op.sum, Op::kTile)
       .bound(op.v, 0, shape.lanes)
       .bound(op.u, 0, 2)
@@ -186,11 +165,6 @@ void ScheduleCpu(TiledConvolution& op, const ConvolutionOperands& in, const Conv
   for (const Expr& condition : specializations) op.result.update().specialize(condition);
 }
 
-// `count` things in even shares of at most about `most`.
-Expr EvenShare(const Expr& count, const Expr& most) {
-  return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
-}
-
 ConvolutionWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Expr& taps,
                                  const Target& target, const Tuning& tuning) {
   ConvolutionWeightsShape shape;
@@ -210,37 +184,6 @@ ConvolutionWeightsShape ShapeFor(const ConvolutionWeightsOperands& in, const Exp
   const Expr chunks = CeilDiv(in.out[1], shape.rows) * in.out[2] * CeilDiv(in.batch, shape.images);
   shape.slices = Halide::clamp(8 / groups, 1, chunks);
   return shape;
-}
-
-// dy in squares of lanes x lanes, transposed in registers.
-void ScheduleTurned(TiledConvolutionWeights& op, int lanes) {
-  const Var pixel("pixel");
-  op.dy.compute_at(op.total, op.c.x)
-      .reorder_storage(op.v, op.x, op.y, op.n, op.cv)
-      .split(op.x, op.x, pixel, lanes, TailStrategy::RoundUp)
-      .reorder(op.v, pixel, op.x, op.y)
-      .bound(op.v, 0, lanes)
-      .vectorize(op.v)
-      .unroll(pixel)
-      .never_partition_all();
-  // The first stage reads rows, the others shuffle two vectors into two.
-  for (Func& f : op.turned) {
-    f.compute_at(op.dy, op.x)
-        .store_in(MemoryType::Stack)
-        .bound(op.e, 0, lanes * lanes)
-        .bound_extent(op.xb, 1)
-        .bound_extent(op.y, 1)
-        .bound_extent(op.n, 1)
-        .bound_extent(op.cv, 1)
-        .bound_extent(op.chunk, 1)
-        .bound_extent(op.task, 1)
-        .vectorize(op.e, &f == &op.turned[0] ? lanes : 2 * lanes, TailStrategy::RoundUp)
-        .unroll(op.e);
-  }
-  ScheduleWindow(*op.gradient, {op.dy, op.y}, lanes);
-  // Memory is taken once for a task: threads that ask for it in turn wait for each other.
-  op.dy.hoist_storage(op.partial, op.task);
-  op.gradient->padded.hoist_storage(op.partial, op.task);
 }
 
 void ScheduleSums(TiledConvolutionWeights& op, const ConvolutionWeightsShape& shape,
@@ -276,8 +219,8 @@ void ScheduleSums(TiledConvolutionWeights& op, const ConvolutionWeightsShape& sh
 }
 
 // Parallel over tasks, then over blocks of output channels to add up the slices.
-void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& shape,
-                 const Expr& stride, const Expr& accumulate) {
+void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsOperands& in,
+                 const ConvolutionWeightsShape& shape) {
   const int lanes = shape.lanes;
   op.partial.compute_root()
       .bound(op.v, 0, lanes)
@@ -294,10 +237,11 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& sha
       .unroll(op.u)
       .unroll(op.p)
       .never_partition_all();
-  ScheduleSums(op, shape, stride);
-  ScheduleTurned(op, lanes);
-  ScheduleWindow(*op.window, {op.total, op.c.x}, lanes);
-  op.window->padded.hoist_storage(op.partial, op.task);
+  ScheduleSums(op, shape, in.axes[0].stride);
+  const Halide::LoopLevel chunk(op.total, op.c.x), task(op.partial, op.task);
+  ScheduleChannelPlanes(*op.dy, chunk, task, lanes);
+  ScheduleWindow(*op.window, chunk, lanes);
+  op.window->padded.hoist_storage(task);
 
   // Eight input channels of a block at a time: dw is written in long runs.
   const RVar block("block"), co("co"), group("group"), ci("ci");
@@ -317,7 +261,7 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsShape& sha
       .reorder(op.co, op.slices.x, op.kx, op.ky, op.kz, op.ci)
       .vectorize(op.co, lanes, TailStrategy::RoundUp)
       .never_partition_all();
-  op.result.update().specialize(!accumulate);
+  op.result.update().specialize(!in.accumulate);
 }
 
 // A block of threads makes 32 x of 8 channels. Channels and images are the innermost loop over
@@ -467,7 +411,7 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
       TiledConvolutionWeights op(in, [&](const Expr& taps) {
         return shape = ShapeFor(in, taps, get_target(), Numbers());
       });
-      ScheduleCpu(op, shape, stride_x, accumulate_dw);
+      ScheduleCpu(op, in, shape);
       dw = op.result;
     }
     ZeroMin(dw, 5);

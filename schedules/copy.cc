@@ -22,6 +22,7 @@
 
 #include "halite/schedules/op_generator.h"
 #include "halite/schedules/parallel.h"
+#include "halite/schedules/shuffle.h"
 
 namespace halite {
 
@@ -76,18 +77,7 @@ void ScheduleCpu(Transpose& op, const Target&, const Tuning& tuning) {
       .vectorize(op.i1, op.lanes)
       .unroll(op.i1)
       .unroll(op.i0);
-  const Var pair("pair"), bit("bit");
-  for (Func shuffle : op.shuffles) {
-    shuffle.compute_at(op.y, square0)
-        .store_in(MemoryType::Stack)
-        .bound(op.k, 0, op.lanes * op.lanes)
-        .bound_extent(op.square0, 1)
-        .bound_extent(op.square1, 1)
-        .split(op.k, pair, bit, 2)
-        .unroll(bit)
-        .vectorize(pair, op.lanes)
-        .unroll(pair);
-  }
+  ScheduleShuffles(op.shuffles, op.lanes * op.lanes, op.lanes, {op.y, square0});
   const RDom &right = op.right, &below = op.below;
   ScheduleRowsCpu(op.y.update(1), {right[1], right[0], right[2], right[3]},
                   {right[1].extent(), right[0].extent()}, op.lanes);

@@ -36,6 +36,7 @@
 
 #include "halite/schedules/op_generator.h"
 #include "halite/schedules/parallel.h"
+#include "halite/schedules/shuffle.h"
 
 namespace halite {
 namespace {
@@ -52,8 +53,6 @@ using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
 
-Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
-
 // The extents cut into even tasks of at most about `most_rows` x `most_cols` elements, in tiles.
 // Nothing here knows the number of threads.
 struct TaskShape {
@@ -63,10 +62,6 @@ struct TaskShape {
             const Expr& most_cols)
       : rows(EvenShare(CeilDiv(m, mr), most_rows / mr)),
         cols(EvenShare(CeilDiv(n, nr), most_cols / nr)) {}
-
-  static Expr EvenShare(const Expr& count, const Expr& most) {
-    return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
-  }
 };
 
 // The loops of an update of y: parallel tasks, and in a task all blocks of k, tile by tile. All
@@ -257,7 +252,7 @@ class CpuScheduler {
   void PackB(MatmulTile& t) const {
     t.b_panel.compute_at(op_.y, v_.col_block).bound(t.col, 0, t.shape.nr);
     if (in_.transpose_b) {
-      const Var inner_terms("inner_terms"), cols("cols"), pair("pair"), bit("bit");
+      const Var inner_terms("inner_terms"), cols("cols");
       t.b_panel.align_bounds(t.term, lanes_)
           .split(t.term, t.term, inner_terms, lanes_, TailStrategy::RoundUp)
           .split(t.col, t.col, cols, lanes_, TailStrategy::RoundUp)
@@ -272,17 +267,7 @@ class CpuScheduler {
           .bound_extent(t.terms, 1)
           .vectorize(t.b_term)
           .unroll(t.b_col);
-      for (Func shuffle : t.b_square) {
-        shuffle.compute_at(t.b_panel, t.col)
-            .store_in(MemoryType::Stack)
-            .bound(t.b_index, 0, lanes_ * lanes_)
-            .bound_extent(t.square, 1)
-            .bound_extent(t.terms, 1)
-            .split(t.b_index, pair, bit, 2)
-            .unroll(bit)
-            .vectorize(pair, lanes_)
-            .unroll(pair);
-      }
+      ScheduleShuffles(t.b_square, lanes_ * lanes_, lanes_, {t.b_panel, t.col});
     } else {
       // Eight panels at a time: long contiguous reads.
       const Var group("group");

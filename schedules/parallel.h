@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/ceil_div.h"
 #include "halite/schedules/tuning.h"
 
 namespace halite {
@@ -22,6 +23,11 @@ constexpr int kGrain = 32768;
 // store.
 inline int Grain(const Tuning& tuning, int default_value = kGrain) {
   return tuning("grain", default_value, {2048, 8192, 32768, 131072});
+}
+
+// `count` things in even shares of at most about `most`; at least 1.
+inline Halide::Expr EvenShare(const Halide::Expr& count, const Halide::Expr& most) {
+  return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
 }
 
 // How many rows of `row_length` elements make one task.

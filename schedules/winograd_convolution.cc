@@ -27,6 +27,7 @@
 // tiles where the forward pass has 16.
 #include "halite/ops/algorithms/winograd_convolution.h"
 
+#include "halite/schedules/convolution_window.h"
 #include "halite/schedules/op_generator.h"
 #include "halite/schedules/parallel.h"
 
@@ -41,13 +42,6 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
-
-Expr CeilDiv(const Expr& x, const Expr& y) { return (x + y - 1) / y; }
-
-// `count` things in even shares of at most about `most`.
-Expr EvenShare(const Expr& count, const Expr& most) {
-  return Halide::max(CeilDiv(count, CeilDiv(count, Halide::max(most, 1))), 1);
-}
 
 // Tasks of 48 tiles (64 of few channels: 7 to 9 KB of transformed input for each), which with the
 // sums of a point stay in the caches. `extent`: of the result.
@@ -65,10 +59,20 @@ WinogradShape ShapeFor(const Winograd& form, const std::vector<Expr>& extent,
   return shape;
 }
 
+// Rows of one vector come from memory by request alone, four channels ahead.
+void PrefetchRows(PaddedWindow& in, const Expr& width, int lanes) {
+  // An extent of an argument is a variable that names it.
+  const Halide::Parameter array = width.as<Halide::Internal::Variable>()->param;
+  in.padded.update()
+      .reorder({RVar("lane"), RVar("vector"), in.y, in.z, in.c, in.i})
+      .specialize(width <= lanes)
+      .prefetch(array, in.c, in.c, 4, Halide::PrefetchBoundStrategy::Clamp);
+}
+
 // The points of a task's tiles, computed at `points`; memory is taken once, at `task`: threads that
 // ask for it in turn wait for each other. `width`: of the rows of the array.
 void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel& task,
-                    const std::vector<Var>& place, const Expr& width, int lanes) {
+                    const Expr& width, int lanes) {
   op.points.compute_at(points)
       .hoist_storage(task)
       .bound(op.v, 0, lanes)
@@ -79,62 +83,18 @@ void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel
       .vectorize(op.v)
       .unroll(op.e)
       .never_partition_all();
-  const auto one_place = [&](Func& f) {
-    for (const Var& at : place) f.bound_extent(at, 1);
-  };
   op.columns.compute_at(op.points, op.tiles.x)
       .store_in(MemoryType::Stack)
       .bound(op.v, 0, lanes)
       .bound(op.row, 0, kWinogradWindow)
-      .bound_extent(op.y, 1)
-      .bound_extent(op.i, 1)
-      .bound_extent(op.plane, 1)
       .reorder(op.row, op.v, op.x)
       .vectorize(op.v)
       .unroll(op.row);
-  one_place(op.columns);
-
-  ChannelPlanes& in = op.planes;
-  const Var pixel("pixel");
-  in.pixels.compute_at(op.points, op.tiles.z)
-      .hoist_storage(task)
-      .split(in.x, in.x, pixel, lanes, TailStrategy::RoundUp)
-      .reorder(in.v, pixel, in.x, in.y, in.i, in.plane)
-      .bound(in.v, 0, lanes)
-      .vectorize(in.v)
-      .unroll(pixel)
-      .never_partition_all();
-  // The first stage reads rows, the others shuffle two vectors into two.
-  for (Func& f : in.turned) {
-    f.compute_at(in.pixels, in.x)
-        .store_in(MemoryType::Stack)
-        .bound(in.e, 0, lanes * lanes)
-        .bound_extent(in.square, 1)
-        .bound_extent(in.y, 1)
-        .bound_extent(in.i, 1)
-        .bound_extent(in.plane, 1)
-        .vectorize(in.e, &f == &in.turned[0] ? lanes : 2 * lanes, TailStrategy::RoundUp)
-        .unroll(in.e);
-    one_place(f);
-  }
-  PaddedWindow& window = in.window;
-  window.padded.compute_at(in.pixels, in.i)
-      .hoist_storage(task)
-      .reorder_storage(window.x, window.c, window.y, window.z, window.i)
-      .reorder(window.x, window.y, window.z, window.c, window.i)
-      .vectorize(window.x, lanes, TailStrategy::RoundUp)
-      .never_partition_all();
-  const RVar vector("vector"), lane("lane");
-  window.padded.update()
-      .reorder(window.samples.x, window.y, window.z, window.c, window.i)
-      .split(window.samples.x, vector, lane, lanes, kGuard)
-      .vectorize(lane)
-      .never_partition_all();
-  // Short rows come from memory by request alone.
-  window.padded.update()
-      .specialize(width <= lanes)
-      .prefetch(width.as<Halide::Internal::Variable>()->param, window.c, window.c, 4,
-                Halide::PrefetchBoundStrategy::Clamp);
+  // One row of tiles of one image and plane at a time, in one place.
+  const std::vector<Var> at = op.columns.args();
+  for (size_t i = 3; i < at.size(); ++i) op.columns.bound_extent(at[i], 1);
+  ScheduleChannelPlanes(op.planes, {op.points, op.tiles.z}, task, lanes);
+  PrefetchRows(op.planes.window, width, lanes);
 }
 
 void ScheduleProducts(WinogradConvolution& op, const WinogradShape& shape) {
@@ -166,8 +126,8 @@ void ScheduleProducts(WinogradConvolution& op, const WinogradShape& shape) {
       .never_partition_all();
 }
 
-void ScheduleOutput(WinogradConvolution& op, int tile, const WinogradShape& shape,
-                    const std::vector<Expr>& specializations) {
+void ScheduleOutput(WinogradConvolution& op, int tile, const Expr& accumulate,
+                    const WinogradShape& shape) {
   using Op = WinogradConvolution;
   op.result.update()
       .allow_race_conditions()
@@ -199,18 +159,12 @@ void ScheduleOutput(WinogradConvolution& op, int tile, const WinogradShape& shap
       .reorder(op.j, op.v)
       .vectorize(op.v)
       .unroll(op.j);
-  for (Func& f : op.turned) {
-    place(f, {op.result, op.r[Op::kRow]})
-        .bound_extent(op.row, 1)
-        .bound(op.e, 0, shape.lanes * Op::kRun)
-        .vectorize(op.e, 2 * shape.lanes, TailStrategy::RoundUp)
-        .unroll(op.e);
-  }
-  for (const Expr& condition : specializations) op.result.update().specialize(condition);
+  ScheduleShuffles(op.turned, shape.lanes * Op::kRun, shape.lanes, {op.result, op.r[Op::kRow]});
+  if (!Halide::Internal::is_const(accumulate)) op.result.update().specialize(!accumulate);
 }
 
 void ScheduleCpu(WinogradConvolution& op, const Winograd& form, const ConvolutionOperands& in,
-                 const WinogradShape& shape, const std::vector<Expr>& specializations) {
+                 const WinogradShape& shape) {
   op.weights.compute_root()
       .bound(op.v, 0, shape.lanes)
       .bound(op.e, 0, kWinogradPoints)
@@ -232,13 +186,24 @@ void ScheduleCpu(WinogradConvolution& op, const Winograd& form, const Convolutio
   op.weights.parallel(op.block);
   op.bias.compute_root().bound(op.v, 0, shape.lanes);
   const LoopLevel task(op.result, op.r[WinogradConvolution::kTask]);
-  SchedulePoints(*op.input, task, task, {op.task}, in.axes[0].in, shape.lanes);
+  SchedulePoints(*op.input, task, task, in.axes[0].in, shape.lanes);
   op.input->points.update(1)
       .reorder({op.input->v, op.input->e, op.tail.x, op.input->plane})
       .vectorize(op.input->v)
       .never_partition_all();
   ScheduleProducts(op, shape);
-  ScheduleOutput(op, form.tile(), shape, specializations);
+  ScheduleOutput(op, form.tile(), in.accumulate, shape);
+}
+
+// The result of a convolution or of its gradient to the input.
+Func Scheduled(const Winograd& form, const ConvolutionOperands& in, const Target& target,
+               const Tuning& tuning) {
+  WinogradShape shape;
+  WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
+    return shape = ShapeFor(form, extent, in.in_channels, in.type, target, tuning);
+  });
+  ScheduleCpu(op, form, in, shape);
+  return op.result;
 }
 
 // Blocks of at most 128 x 128 channels, whose sums (2.4 MB) stay in the caches.
@@ -295,9 +260,8 @@ void ScheduleCpu(WinogradConvolutionWeights& op, const Winograd& form,
       .unroll(op.p)
       .never_partition_all();
   const LoopLevel chunk(op.total, op.c.x), task(op.partial, op.task);
-  const std::vector<Var> place{op.chunk, op.task};
-  SchedulePoints(*op.x, chunk, task, place, in.axes[0].in, lanes);
-  SchedulePoints(*op.dy, chunk, task, place, in.out[0], lanes);
+  SchedulePoints(*op.x, chunk, task, in.axes[0].in, lanes);
+  SchedulePoints(*op.dy, chunk, task, in.out[0], lanes);
 
   // Eight input channels of a block at a time: dw is written in long runs.
   const RVar block("block"), lane("lane"), group("group"), ci("ci");
@@ -331,6 +295,14 @@ void ScheduleCpu(WinogradConvolutionWeights& op, const Winograd& form,
   op.result.update().specialize(!in.accumulate);
 }
 
+// Of an array of which samples are met by taps of stride and dilation 1, in one slice.
+template <typename Array>
+ConvolutionAxes Axes(const Winograd& form, Array& x, const Expr& pad_x, const Expr& pad_y) {
+  return {{{1, pad_x, 1, x.dim(0).extent(), form.taps},
+           {1, pad_y, 1, x.dim(1).extent(), form.taps},
+           {1, 0, 1, 1, 1}}};
+}
+
 class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> {
  public:
   Halide::GeneratorParam<int> taps{"taps", 3};
@@ -351,15 +323,8 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
     ZeroMin(w, 5);
     ZeroMin(b, 1);
     ConvolutionOperands in{x, w, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
-    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), form.taps},
-                {1, pad_y, 1, x.dim(1).extent(), form.taps},
-                {1, 0, 1, 1, 1}}};
-    WinogradShape shape;
-    WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Numbers());
-    });
-    ScheduleCpu(op, form, in, shape, {});
-    y = op.result;
+    in.axes = Axes(form, x, pad_x, pad_y);
+    y = Scheduled(form, in, get_target(), Numbers());
     ZeroMin(y, 5);
   }
 };
@@ -384,16 +349,9 @@ class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKern
     ZeroMin(w, 5);
     ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
                            dtype, accumulate_dx};
-    in.axes = {{{1, form.taps - 1 - pad_x, 1, dy.dim(0).extent(), form.taps},
-                {1, form.taps - 1 - pad_y, 1, dy.dim(1).extent(), form.taps},
-                {1, 0, 1, 1, 1}}};
+    in.axes = Axes(form, dy, form.taps - 1 - pad_x, form.taps - 1 - pad_y);
     in.w = FlippedWeights(w, in.axes);
-    WinogradShape shape;
-    WinogradConvolution op(form, in, [&](const std::vector<Expr>& extent) {
-      return shape = ShapeFor(form, extent, in.in_channels, dtype, get_target(), Numbers());
-    });
-    ScheduleCpu(op, form, in, shape, {!accumulate_dx});
-    dx = op.result;
+    dx = Scheduled(form, in, get_target(), Numbers());
     ZeroMin(dx, 5);
   }
 };
@@ -419,9 +377,7 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
     ConvolutionWeightsOperands in{
         x,     dy,           {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(),
         dtype, accumulate_dw};
-    in.axes = {{{1, pad_x, 1, x.dim(0).extent(), form.taps},
-                {1, pad_y, 1, x.dim(1).extent(), form.taps},
-                {1, 0, 1, 1, 1}}};
+    in.axes = Axes(form, x, pad_x, pad_y);
     for (int d = 0; d < 3; ++d) in.out[d] = dy.dim(d).extent();
     const WinogradWeightsShape shape = ShapeFor(form, in, get_target(), Numbers());
     WinogradConvolutionWeights op(form, in, shape);

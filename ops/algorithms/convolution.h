@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/ceil_div.h"
+#include "halite/ops/algorithms/shuffle.h"
 
 namespace halite {
 
@@ -98,24 +100,6 @@ struct Convolution {
   }
 };
 
-// Transposes the list first(e, rest...) of `rows` rows of `columns` elements by log2(rows) perfect
-// shuffles of its halves: each takes element 2 i from the first half and 2 i + 1 from the second.
-// Returns `first` and the stages; the last one is the list of `columns` rows.
-inline std::vector<Halide::Func> Transpose(const Halide::Func& first, int rows, int columns) {
-  std::vector<Halide::Func> stages{first};
-  std::vector<Halide::Var> at = first.args();
-  const Halide::Var e = at[0];
-  for (int done = 1; done < rows; done *= 2) {
-    const Halide::Func last = stages.back();
-    std::vector<Halide::Expr> low(at.begin(), at.end()), high = low;
-    low[0] = e / 2;
-    high[0] = e / 2 + rows * columns / 2;
-    stages.emplace_back("turned");
-    stages.back()(at) = Halide::select(e % 2 == 0, last(low), last(high));
-  }
-  return stages;
-}
-
 // A window of the input with the zeros around it: rows, slices, channels and images from an origin
 // that depends on a `place` (a task, say); x counts from input position -pad. Sample i of an axis
 // lies at i * spread + pad; zeros lie between samples that are spread. Channels and images past the
@@ -151,7 +135,7 @@ struct PaddedWindow {
 // A window with the channels of a pixel side by side, in planes of `lanes` channels (channel =
 // plane * lanes + v): squares of lanes x lanes samples, transposed in registers.
 struct ChannelPlanes {
-  Halide::Var v{"v"}, x{"x"}, y{"y"}, i{"i"}, plane{"plane"}, e{"e"}, square{"square"};
+  Halide::Var v{"v"}, x{"x"}, y{"y"}, i{"i"}, plane{"plane"};
   PaddedWindow window;
   std::vector<Halide::Func> turned;
   Halide::Func pixels{"pixels"};
@@ -159,6 +143,7 @@ struct ChannelPlanes {
   ChannelPlanes(PaddedWindow from, int lanes, const std::vector<Halide::Var>& place)
       : window(std::move(from)) {
     using namespace Halide;
+    const Var e("e"), square("square");  // of lanes x lanes samples
     // `at` and the place.
     const auto of = [&](std::vector<Expr> at) {
       at.insert(at.end(), place.begin(), place.end());
@@ -167,10 +152,10 @@ struct ChannelPlanes {
     std::vector<Var> list_at{e, square, y, i, plane}, pixels_at{v, x, y, i, plane};
     list_at.insert(list_at.end(), place.begin(), place.end());
     pixels_at.insert(pixels_at.end(), place.begin(), place.end());
-    Func list("turned");
+    Func list("square");
     list(list_at) =
         window.padded(of({square * lanes + e % lanes, y, 0, plane * lanes + e / lanes, i}));
-    turned = Transpose(list, lanes, lanes);
+    turned = Shuffles(list, lanes, lanes);
     pixels(pixels_at) = turned.back()(of({x % lanes * lanes + v, x / lanes, y, i, plane}));
   }
 };
@@ -226,14 +211,14 @@ struct ConvolutionTask {
 
 // The same sums from packed weights and padded input rows, in register tiles of `vectors` * `lanes`
 // channels x `pixels`. They are computed with the channel innermost (a pixel is broadcast to a
-// vector of channels) and stored with the pixel innermost: a vector of each pixel, seen as a list,
-// is `slots` rows of `lanes`, and log2(slots) perfect shuffles of its halves transpose it.
+// vector of channels) and stored with the pixel innermost: `slots` vectors of `lanes` channels are
+// transposed in registers.
 struct TiledConvolution {
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
   Halide::Var kx{"kx"}, ky{"ky"}, kz{"kz"}, ci{"ci"};
-  // Place inside a tile: lane v, vector u, pixel p; e counts one vector of every pixel. Then the
-  // place of the tile: t along x, row and block in its task.
-  Halide::Var v{"v"}, u{"u"}, p{"p"}, e{"e"}, t{"t"}, row{"row"}, block{"block"}, task{"task"};
+  // Place inside a tile: lane v, vector u, pixel p. Then the place of the tile: t along x, row and
+  // block in its task.
+  Halide::Var v{"v"}, u{"u"}, p{"p"}, t{"t"}, row{"row"}, block{"block"}, task{"task"};
   std::optional<PaddedWindow> window;
   enum Sum { kSumPixel, kSumVector, kTapX, kTapY, kTapZ, kTapChannel };
   std::vector<Halide::RDom> sums;  // by tile form
@@ -289,9 +274,10 @@ struct TiledConvolution {
                          a[1].At(row, s[kTapY]), s[kTapZ] * a[2].dilation, s[kTapChannel], 0, task);
       sums.push_back(s);
     }
-    Func list("turned");
+    const Var e("e");
+    Func list("tile");
     list(e, u, t, row, block, task) = sum(e % shape.lanes, u, e / shape.lanes, t, row, block, task);
-    turned = Transpose(list, shape.slots, shape.lanes);
+    turned = Shuffles(list, shape.slots, shape.lanes);
   }
 
   void StoreTiles(const ConvolutionOperands& in, const ConvolutionShape& shape) {
@@ -360,6 +346,35 @@ struct ConvolutionWeights {
   }
 };
 
+// Where the gradient to the weights is: task `task` has one group of input channels, one of output
+// channels and a slice of the chunks; a chunk is `rows` rows (or rows of tiles) of one slice (z) of
+// each of `images` images.
+struct ConvolutionChunks {
+  Halide::Expr count, share, first;  // all chunks; how many a task has; its first
+  Halide::Expr row, slice, image;    // where chunk `chunk` of the task begins in dy
+  Halide::Expr in_group, out_group;  // of the task
+  Halide::Expr groups;               // pairs of groups
+
+  ConvolutionChunks(const Halide::Expr& chunk, const Halide::Expr& task,
+                    const std::array<Halide::Expr, 3>& extents,  // rows, slices, images of dy
+                    const Halide::Expr& rows, const Halide::Expr& images,
+                    const Halide::Expr& task_slices, const Halide::Expr& in_groups,
+                    const Halide::Expr& out_groups) {
+    using namespace Halide;
+    const Expr row_groups = CeilDiv(extents[0], rows), slices = extents[1];
+    count = row_groups * slices * CeilDiv(extents[2], images);
+    share = CeilDiv(count, task_slices);
+    groups = in_groups * out_groups;
+    first = task / max(groups, 1) * share;
+    const Expr place = first + chunk, group = task % groups;
+    row = place % row_groups * rows;
+    slice = place / max(row_groups, 1) % slices;
+    image = place / max(row_groups * slices, 1) * images;
+    in_group = group % in_groups;
+    out_group = group / max(in_groups, 1);
+  }
+};
+
 // How the tiled gradient to the weights cuts up its work. A task is `channels` input channels (all
 // their taps), `blocks` blocks of 2 * lanes output channels and a slice of the chunks; a chunk is
 // `rows` rows of each of `images` images.
@@ -379,8 +394,8 @@ struct TiledConvolutionWeights {
   // Place in a register tile: lane v, vector u, term p; then the place of the tile: j among the
   // terms, block among the channels of its task.
   Halide::Var v{"v"}, u{"u"}, p{"p"}, j{"j"}, block{"block"}, chunk{"chunk"}, task{"task"};
-  Halide::Var e{"e"}, x{"x"}, xb{"xb"}, y{"y"}, n{"n"}, cv{"cv"};
-  std::optional<PaddedWindow> window, gradient;
+  std::optional<PaddedWindow> window;
+  std::optional<ChannelPlanes> dy;
   enum Sum { kTerm, kVector, kX, kRow, kImage };
   std::vector<Halide::RDom> sums;  // over a chunk, by tile form
   Halide::RDom c, slices, r;       // chunks of a slice, slices, elements of dw
@@ -388,8 +403,7 @@ struct TiledConvolutionWeights {
                                     Halide::Func("term_kz"), Halide::Func("term_ci")}};
   std::array<Halide::Func, 4> tile_term{{Halide::Func("tile_kx"), Halide::Func("tile_ky"),
                                          Halide::Func("tile_kz"), Halide::Func("tile_ci")}};
-  std::vector<Halide::Func> turned;  // dy in squares, and their transposition
-  Halide::Func dy{"dy_turned"}, sum{"sum"}, total{"total"}, partial{"partial"}, reduced{"reduced"};
+  Halide::Func sum{"sum"}, total{"total"}, partial{"partial"}, reduced{"reduced"};
   Halide::Func result{"convolution_dw"};
 
   // The shape may depend on the number of taps, which only dw tells.
@@ -403,12 +417,20 @@ struct TiledConvolutionWeights {
     terms_ = taps_[0] * taps_[1] * taps_[2] * shape.channels;
     channel_groups_ = CeilDiv(in.in_channels, shape.channels);
     block_groups_ = CeilDiv(in.out_channels, 2 * shape.lanes * shape.blocks);
-    FindChunk(in, shape);
-    window.emplace(
-        in.x, in.axes, in.in_channels, in.batch, in.type,
-        PaddedWindow::Origin{
-            {chunk, task}, row_ * in.axes[1].stride, slice_ * in.axes[2].stride, channel_, image_});
-    TurnGradient(in, shape);
+    chunks_.emplace(chunk, task, std::array<Expr, 3>{in.out[1], in.out[2], in.batch}, shape.rows,
+                    shape.images, shape.slices, channel_groups_, block_groups_);
+    const std::vector<Var> place{chunk, task};
+    window.emplace(in.x, in.axes, in.in_channels, in.batch, in.type,
+                   PaddedWindow::Origin{place, chunks_->row * in.axes[1].stride,
+                                        chunks_->slice * in.axes[2].stride,
+                                        chunks_->in_group * shape.channels, chunks_->image});
+    // Pixels and rows past the last ones are zero.
+    ConvolutionAxes unit;
+    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
+    dy.emplace(PaddedWindow(in.dy, unit, in.out_channels, in.batch, in.type,
+                            {place, chunks_->row, chunks_->slice,
+                             chunks_->out_group * shape.blocks * 2 * shape.lanes, chunks_->image}),
+               shape.lanes, place);
     SumChunk(in, shape);
     AddUp(in, shape);
   }
@@ -416,45 +438,7 @@ struct TiledConvolutionWeights {
  private:
   std::array<Halide::Expr, 3> taps_;
   Halide::Expr terms_, channel_groups_, block_groups_;
-  Halide::Expr chunks_, share_, first_chunk_;  // all chunks; how many a task has; its first
-  Halide::Expr row_, slice_, image_;           // where (chunk, task) begins in dy
-  Halide::Expr channel_, channel_vector_;      // and in the channels
-
-  static Halide::Expr CeilDiv(const Halide::Expr& x, const Halide::Expr& y) {
-    return (x + y - 1) / Halide::max(y, 1);
-  }
-
-  void FindChunk(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
-    using namespace Halide;
-    const Expr row_groups = CeilDiv(in.out[1], shape.rows);
-    chunks_ = row_groups * in.out[2] * CeilDiv(in.batch, shape.images);
-    share_ = CeilDiv(chunks_, shape.slices);
-    const Expr groups = channel_groups_ * block_groups_;
-    first_chunk_ = task / max(groups, 1) * share_;
-    const Expr place = first_chunk_ + chunk, group = task % groups;
-    row_ = place % row_groups * shape.rows;
-    slice_ = place / max(row_groups, 1) % in.out[2];
-    image_ = place / max(row_groups * in.out[2], 1) * shape.images;
-    channel_ = group % channel_groups_ * shape.channels;
-    channel_vector_ = group / max(channel_groups_, 1) * shape.blocks * 2;
-  }
-
-  // Pixels and rows past the last ones are zero.
-  void TurnGradient(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
-    using namespace Halide;
-    const int lanes = shape.lanes;
-    ConvolutionAxes unit;
-    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
-    gradient.emplace(
-        in.dy, unit, in.out_channels, in.batch, in.type,
-        PaddedWindow::Origin{{chunk, task}, row_, slice_, channel_vector_ * lanes, image_});
-    Func list("turned");
-    list(e, xb, y, n, cv, chunk, task) =
-        gradient->padded(xb * lanes + e % lanes, y, 0, cv * lanes + e / lanes, n, chunk, task);
-    turned = Transpose(list, lanes, lanes);
-    dy(v, x, y, n, cv, chunk, task) =
-        turned.back()(x % lanes * lanes + v, x / lanes, y, n, cv, chunk, task);
-  }
+  std::optional<ConvolutionChunks> chunks_;
 
   void SumChunk(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
     using namespace Halide;
@@ -474,13 +458,13 @@ struct TiledConvolutionWeights {
           {{0, shape.terms}, {0, tile.vectors}, {0, in.out[0]}, {0, shape.rows}, {0, shape.images}},
           "s");
       s.where(tile.condition);
-      s.where(image_ + s[kImage] < in.batch);
-      s.where(row_ + s[kRow] < in.out[1]);
+      s.where(chunks_->image + s[kImage] < in.batch);
+      s.where(chunks_->row + s[kRow] < in.out[1]);
       const auto term_at = [&](int d, const Expr& extent) {
         return unsafe_promise_clamped(tile_term[d](s[kTerm], j), 0, extent - 1);
       };
       sum(v, s[kVector], s[kTerm], j, block, chunk, task) +=
-          dy(v, s[kX], s[kRow], s[kImage], block * 2 + s[kVector], chunk, task) *
+          dy->pixels(v, s[kX], s[kRow], s[kImage], block * 2 + s[kVector], chunk, task) *
           window->padded(a[0].At(s[kX], term_at(0, taps_[0])),
                          a[1].At(s[kRow], term_at(1, taps_[1])),
                          term_at(2, taps_[2]) * a[2].dilation, term_at(3, shape.channels),
@@ -491,9 +475,8 @@ struct TiledConvolutionWeights {
 
   void AddUp(const ConvolutionWeightsOperands& in, const ConvolutionWeightsShape& shape) {
     using namespace Halide;
-    const Expr groups = channel_groups_ * block_groups_;
-    c = RDom(0, share_, "c");
-    c.where(first_chunk_ + c < chunks_);
+    c = RDom(0, chunks_->share, "c");
+    c.where(chunks_->first + c < chunks_->count);
     total(v, u, p, j, block, task) = cast(in.type, 0);
     total(v, u, p, j, block, task) += sum(v, u, p, j, block, c, task);
     partial(v, u, p, j, block, task) = total(v, u, p, j, block, task);
@@ -509,7 +492,7 @@ struct TiledConvolutionWeights {
     reduced(kx, ky, kz, ci, co) +=
         partial(co % lanes, co / lanes % 2, i % shape.terms, i / shape.terms,
                 unsafe_promise_clamped(at_block % shape.blocks, 0, shape.blocks - 1),
-                unsafe_promise_clamped(from, 0, groups * shape.slices - 1));
+                unsafe_promise_clamped(from, 0, chunks_->groups * shape.slices - 1));
     r = EachOf(result);
     const std::vector<Expr> at{r[0], r[1], r[2], r[3], r[4]};
     result(at) = select(in.accumulate, result(at), cast(in.type, 0)) + reduced(at);

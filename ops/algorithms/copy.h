@@ -10,6 +10,7 @@
 
 #include "Halide.h"
 #include "halite/ops/algorithms/accumulate.h"
+#include "halite/ops/algorithms/shuffle.h"
 
 namespace halite {
 
@@ -22,9 +23,7 @@ struct Copy : Accumulated {
 
 // The same where x is contiguous along i1 and y along i0, in tiles of `line` times `line` elements
 // and two strips beside them. In a tile squares of `lanes` (a power of two) times `lanes` are
-// transposed by perfect shuffles: element (j0, j1) of a square stands at k = j0 lanes + j1, a
-// shuffle interleaves the first half of the square with the second, which rotates the bits of k
-// by one, and log2(lanes) of them bring the element to j1 lanes + j0.
+// transposed in registers.
 struct Transpose {
   Halide::Var i0{"i0"}, i1{"i1"}, i2{"i2"}, i3{"i3"};
   Halide::Var k{"k"}, square0{"square0"}, square1{"square1"};
@@ -46,15 +45,10 @@ struct Transpose {
     below = Halide::RDom({{0, whole0}, {whole1, n1 - whole1}, {0, n2}, {0, n3}}, "below");
     rows(i1, i0, i2, i3) = x(Halide::unsafe_promise_clamped(i0, 0, n0 - 1),
                              Halide::unsafe_promise_clamped(i1, 0, n1 - 1), i2, i3);
-    for (int bit = 1; bit < lanes; bit *= 2) {
-      const Expr from = k / 2 + k % 2 * (lanes * lanes / 2);
-      Halide::Func shuffle("shuffle" + std::to_string(bit));
-      shuffle(k, square0, square1, i2, i3) =
-          shuffles.empty()
-              ? rows(square1 * lanes + from % lanes, square0 * lanes + from / lanes, i2, i3)
-              : shuffles.back()(from, square0, square1, i2, i3);
-      shuffles.push_back(shuffle);
-    }
+    Halide::Func square("square");
+    square(k, square0, square1, i2, i3) =
+        rows(square1 * lanes + k % lanes, square0 * lanes + k / lanes, i2, i3);
+    shuffles = Shuffles(square, lanes, lanes);
     y(i0, i1, i2, i3) = Halide::undef(x.types()[0]);
     const Expr t0 = tiles[0], t1 = tiles[1];
     Add(tiles, shuffles.back()(t1 % lanes * lanes + t0 % lanes, t0 / lanes, t1 / lanes, tiles[2],

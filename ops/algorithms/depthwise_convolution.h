@@ -141,7 +141,6 @@ struct TiledDepthwiseConvolution {
       const std::function<DepthwiseShape(const std::vector<Halide::Expr>& extent,
                                          const Halide::Expr& pitch)>& shape_for) {
     using namespace Halide;
-    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     Var x("x"), y("y"), c("c"), n("n");
     result(x, y, z, c, n) = undef(in.type);
     std::vector<Expr> extent;
@@ -174,10 +173,10 @@ struct TiledDepthwiseConvolution {
               {0, shape.height},
               {0, shape.rows / shape.height},
               {0, shape.planes},
-              {0, ceil_div(extent[1], shape.rows)},
+              {0, CeilDiv(extent[1], shape.rows)},
               {0, extent[2]},
               {0, shape.batches},
-              {0, select(shape.use, ceil_div(planes, shape.planes * shape.batches), 0)}},
+              {0, select(shape.use, CeilDiv(planes, shape.planes * shape.batches), 0)}},
              "r");
     const auto inside = [&](const Expr& i, int d) { return clamp(i, 0, extent[d] - 1); };
     const Expr to_plane = (r[kTask] * shape.batches + r[kBatch]) * shape.planes + r[kPlane];
@@ -210,7 +209,6 @@ struct FlatDepthwiseConvolution {
     using namespace Halide;
     std::vector<Expr> extent;
     for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
-    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     const ConvolutionAxes& a = in.axes;
     const Expr width = extent[0], pixels = extent[0] * extent[1];
     const Expr number = (task * shape.batches + batch) * shape.planes + plane,
@@ -237,7 +235,7 @@ struct FlatDepthwiseConvolution {
     r = RDom({{0, pixels},
               {0, shape.planes},
               {0, shape.batches},
-              {0, select(shape.use, ceil_div(planes, shape.planes * shape.batches), 0)}},
+              {0, select(shape.use, CeilDiv(planes, shape.planes * shape.batches), 0)}},
              "flat_r");
     const Expr to_plane = (r[kTask] * shape.batches + r[kBatch]) * shape.planes + r[kPlane];
     const Expr to_image = to_plane / max(extent[3], 1);
@@ -315,7 +313,6 @@ struct TiledDepthwiseWeights {
 
   TiledDepthwiseWeights(const DepthwiseWeightsOperands& in, const DepthwiseShape& shape) {
     using namespace Halide;
-    const auto ceil_div = [](const Expr& i, const Expr& j) { return (i + j - 1) / max(j, 1); };
     result(kx, ky, kz, co) = undef(in.type);
     std::vector<Expr> taps;
     for (int d = 0; d < 3; ++d) taps.push_back(result.output_buffer().dim(d).extent());
@@ -332,7 +329,7 @@ struct TiledDepthwiseWeights {
                      shape.rows, PaddedWindow::Origin{place, block * shape.rows, z, channel, n});
 
     // What a lane past the end of a row or a row past the last would add may not be finite.
-    s = RDom(0, shape.height, 0, ceil_div(in.out[0], shape.lanes), 0, shape.rows / shape.height,
+    s = RDom(0, shape.height, 0, CeilDiv(in.out[0], shape.lanes), 0, shape.rows / shape.height,
              "s");
     const Expr at_x = s.y * shape.lanes + v, at_y = s.z * shape.height + s.x;
     s.where(block * shape.rows + at_y - s.x < in.out[1]);
@@ -345,7 +342,7 @@ struct TiledDepthwiseWeights {
     sum(v, kx, ky, kz, block, z, n, plane, task) =
         select(at_x < width, sum(v, kx, ky, kz, block, z, n, plane, task) + product,
                sum(v, kx, ky, kz, block, z, n, plane, task));
-    c = RDom(0, ceil_div(in.out[1], shape.rows), 0, in.out[2], 0, in.batch, "c");
+    c = RDom(0, CeilDiv(in.out[1], shape.rows), 0, in.out[2], 0, in.batch, "c");
     total(v, kx, ky, kz, plane, task) = cast(in.type, 0);
     total(v, kx, ky, kz, plane, task) += sum(v, kx, ky, kz, c[0], c[1], c[2], plane, task);
     lane = RDom(0, shape.lanes, "lane");
@@ -355,7 +352,7 @@ struct TiledDepthwiseWeights {
               {0, taps[1]},
               {0, taps[2]},
               {0, shape.planes},
-              {0, ceil_div(in.channels, shape.planes)}},
+              {0, CeilDiv(in.channels, shape.planes)}},
              "r");
     const Expr to_c = r[kTask] * shape.planes + r[kPlane];
     r.where(to_c < in.channels);

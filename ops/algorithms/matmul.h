@@ -13,6 +13,7 @@
 
 #include "Halide.h"
 #include "halite/ops/algorithms/axis.h"
+#include "halite/ops/algorithms/shuffle.h"
 
 namespace halite {
 
@@ -102,7 +103,7 @@ struct MatmulTile {
   Halide::Var term{"term"}, block{"block"}, batch{"batch"};
   Halide::RDom r, k;
   Halide::Func a_panel, b_panel, sum;
-  // A transposed B is packed through squares of lanes x lanes elements, see copy.h.
+  // A transposed B is packed through squares of lanes x lanes elements, transposed in registers.
   Halide::Var b_term{"b_term"}, b_col{"b_col"}, b_index{"b_index"}, square{"square"},
       terms{"terms"};
   Halide::Func b_line;
@@ -150,14 +151,10 @@ struct MatmulTile {
                    in.B(min(j + square * lanes + b_col, in.n - 1),
                         Promise(terms * lanes + b_term, in.k), batch),
                    cast(in.type, 0));
-      for (int bit = 1; bit < lanes; bit *= 2) {
-        const Expr from = b_index / 2 + b_index % 2 * (lanes * lanes / 2);
-        Func shuffle(b_panel.name() + "_shuffle");
-        shuffle(b_index, square, terms, col_panel, batch) =
-            b_square.empty() ? b_line(from % lanes, from / lanes, square, terms, col_panel, batch)
-                             : b_square.back()(from, square, terms, col_panel, batch);
-        b_square.push_back(shuffle);
-      }
+      Func list(b_panel.name() + "_square");
+      list(b_index, square, terms, col_panel, batch) =
+          b_line(b_index % lanes, b_index / lanes, square, terms, col_panel, batch);
+      b_square = Shuffles(list, lanes, lanes);
       b_panel(col, term, col_panel, batch) = b_square.back()(
           term % lanes * lanes + col % lanes, col / lanes, term / lanes, col_panel, batch);
     } else {

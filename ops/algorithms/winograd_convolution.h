@@ -180,8 +180,8 @@ struct WinogradConvolution {
     result(x, y, z, c, n) = Halide::undef(in.type);
     for (int d = 0; d < 5; ++d) extent_.push_back(result.output_buffer().dim(d).extent());
     const WinogradShape shape = shape_for(extent_);
-    across_ = (extent_[0] + tile_ - 1) / tile_;
-    groups_ = ((extent_[1] + tile_ - 1) / tile_ + shape.rows - 1) / shape.rows;
+    across_ = CeilDiv(extent_[0], tile_);
+    groups_ = CeilDiv(CeilDiv(extent_[1], tile_), shape.rows);
     tiles_ = {across_, shape.rows, shape.images};
     TransformWeights(in, shape);
     TransformInput(in, shape);
@@ -197,9 +197,6 @@ struct WinogradConvolution {
   Halide::Expr across_, groups_;      // tiles in a row, groups of rows
   WinogradTiles tiles_;               // of a task
 
-  static Halide::Expr CeilDiv(const Halide::Expr& x, const Halide::Expr& y) {
-    return (x + y - 1) / y;
-  }
   // First row of tiles and first image of a task.
   Halide::Expr FirstRow(const Halide::Expr& task, const WinogradShape& shape) const {
     return (task - task / groups_ * groups_) * shape.rows;
@@ -274,11 +271,12 @@ struct WinogradConvolution {
       }
     }
     outputs(v, j, s, run, tile_row, i, block, task) = mux(j, values);
-    Func list("turned");
+    const Var e("e");
+    Func list("run");
     const Expr pixel = e / shape.lanes;
     list(e, row, run, tile_row, i, block, task) = outputs(
         e % shape.lanes, row * tile_ + pixel % tile_, pixel / tile_, run, tile_row, i, block, task);
-    turned = Transpose(list, kRun, shape.lanes);
+    turned = Shuffles(list, kRun, shape.lanes);
   }
 
   void Store(const ConvolutionOperands& in, const WinogradShape& shape) {
@@ -335,39 +333,34 @@ struct WinogradConvolutionWeights {
                              const WinogradWeightsShape& shape) {
     using namespace Halide;
     const int tile = form.tile(), n = form.taps;
-    const auto count = [](const Expr& x, const Expr& y) { return (x + y - 1) / max(y, 1); };
-    const Expr across = count(in.out[0], tile), down = count(in.out[1], tile);
-    const Expr row_groups = count(down, shape.rows);
-    const Expr chunks = row_groups * count(in.batch, shape.images);
-    const Expr share = count(chunks, shape.slices);
-    const Expr plane_groups = count(count(in.in_channels, shape.lanes), shape.planes);
-    const Expr block_groups = count(count(in.out_channels, shape.lanes), shape.blocks);
-    const Expr groups = plane_groups * block_groups;
-    const Expr place = task / max(groups, 1) * share + chunk, group = task % groups;
-    const Expr row = place % row_groups * shape.rows, image = place / row_groups * shape.images;
-    const Expr first_plane = group % plane_groups * shape.planes;
-    const Expr first_block = group / plane_groups * shape.blocks;
+    const Expr across = CeilDiv(in.out[0], tile), down = CeilDiv(in.out[1], tile);
+    const Expr plane_groups = CeilDiv(CeilDiv(in.in_channels, shape.lanes), shape.planes);
+    const Expr block_groups = CeilDiv(CeilDiv(in.out_channels, shape.lanes), shape.blocks);
+    const ConvolutionChunks chunks(chunk, task, {down, 1, in.batch}, shape.rows, shape.images,
+                                   shape.slices, plane_groups, block_groups);
     const WinogradTiles chunk_tiles{across, shape.rows, shape.images};
     const std::vector<Var> at{chunk, task};
     x.emplace(Winograd::Input(), tile,
               PaddedWindow(in.x, in.axes, in.in_channels, in.batch, in.type,
-                           {at, row * tile, 0, first_plane * shape.lanes, image}),
+                           {at, chunks.row * tile, 0, chunks.in_group * shape.planes * shape.lanes,
+                            chunks.image}),
               chunk_tiles, shape.lanes, in.type, at);
     ConvolutionAxes unit;
     for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
     // Outputs past the last row or column are zero.
     dy.emplace(Transposed(form.Output()), tile,
                PaddedWindow(in.dy, unit, in.out_channels, in.batch, in.type,
-                            {at, row * tile, 0, first_block * shape.lanes, image}),
+                            {at, chunks.row * tile, 0,
+                             chunks.out_group * shape.blocks * shape.lanes, chunks.image}),
                chunk_tiles, shape.lanes, in.type, at);
 
     tiles = RDom(0, chunk_tiles.Count(), "tiles");
-    tiles.where(tiles < across * shape.rows * (in.batch - image));
+    tiles.where(tiles < across * shape.rows * (in.batch - chunks.image));
     sum(v, p, e, plane, block, chunk, task) = cast(in.type, 0);
     sum(v, p, e, plane, block, chunk, task) +=
         dy->points(v, e, tiles, block, chunk, task) * x->points(p, e, tiles, plane, chunk, task);
-    c = RDom(0, share, "c");
-    c.where(task / max(groups, 1) * share + c < chunks);
+    c = RDom(0, chunks.share, "c");
+    c.where(chunks.first + c < chunks.count);
     total(v, p, e, plane, block, task) = cast(in.type, 0);
     total(v, p, e, plane, block, task) += sum(v, p, e, plane, block, c, task);
     partial(v, p, e, plane, block, task) = total(v, p, e, plane, block, task);
@@ -375,13 +368,13 @@ struct WinogradConvolutionWeights {
     // G' M G of the sum M over the slices.
     const int lanes = shape.lanes;
     slices = RDom(0, shape.slices, "slices");
-    const Expr from =
-        ci / lanes / shape.planes + plane_groups * (block / max(shape.blocks, 1)) + groups * slices;
+    const Expr from = ci / lanes / shape.planes + plane_groups * (block / max(shape.blocks, 1)) +
+                      chunks.groups * slices;
     added(v, e, ci, block) = cast(in.type, 0);
     added(v, e, ci, block) += partial(
         v, ci % lanes, e, unsafe_promise_clamped(ci / lanes % shape.planes, 0, shape.planes - 1),
         unsafe_promise_clamped(block % shape.blocks, 0, shape.blocks - 1),
-        unsafe_promise_clamped(from, 0, groups * shape.slices - 1));
+        unsafe_promise_clamped(from, 0, chunks.groups * shape.slices - 1));
     const WinogradMatrix back = Transposed(form.Weights());
     std::vector<Expr> values;
     for (int b = 0; b < kWinogradWindow; ++b) {
