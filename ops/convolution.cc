@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "halite/core/lowering.h"
 #include "halite/core/status.h"
+#include "halite/ops/convolution_sizes.h"
 #include "halite/ops/copy.h"
 #include "halite/ops/matrix_product.h"
 #include "halite/ops/reduce_sum.h"
@@ -16,89 +17,12 @@
 namespace halite {
 namespace {
 
+using Sizes = ConvolutionSizes;
+using Axis = ConvolutionSizes::Axis;
+
 constexpr int kMaxSpatial = 3;
 constexpr int64_t kMaxPlace = std::numeric_limits<int32_t>::max();  // kernels count in int32
 constexpr int64_t kMaxStep = 1 << 20;  // of strides and dilations, as kernels declare them
-
-// One spatial axis.
-struct Axis {
-  int64_t in = 1, taps = 1, out = 1;
-  int64_t pad = 0, stride = 1, dilation = 1;
-};
-
-// Sizes from which Winograd's convolution is faster, see Sizes::suits_winograd.
-constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
-constexpr int64_t kPatchChannels = 64;
-
-// The extents of one convolution: one to three spatial axes, outermost first.
-struct Sizes {
-  std::vector<Axis> axes;
-  int64_t batch, in_channels, out_channels, group;
-
-  // REQUIRES: ranks and lists fit (see InferConvolution).
-  Sizes(const Shape& x, const Shape& w, const ConvolutionOptions& options) {
-    const int base = options.base_axis;
-    batch = Size(absl::MakeConstSpan(x).subspan(0, base));
-    in_channels = x[base];
-    out_channels = w[0];
-    group = options.group;
-    for (size_t d = 0; d + 2 < w.size(); ++d) {
-      Axis axis;
-      axis.in = x[base + 1 + d];
-      axis.taps = w[2 + d];
-      if (!options.pad.empty()) axis.pad = options.pad[d];
-      if (!options.stride.empty()) axis.stride = options.stride[d];
-      if (!options.dilation.empty()) axis.dilation = options.dilation[d];
-      const int64_t span = axis.in + 2 * axis.pad - axis.dilation * (axis.taps - 1) - 1;
-      axis.out = span < 0 ? 0 : span / axis.stride + 1;
-      axes.push_back(axis);
-    }
-  }
-  explicit Sizes(const Lowering& l)
-      : Sizes(l.x_shape(0), l.x_shape(1), l.options<ConvolutionOptions>()) {}
-
-  // Axis x, y or z (0, 1, 2) of the kernels.
-  Axis of(int d) const {
-    return d < static_cast<int>(axes.size()) ? axes[axes.size() - 1 - d] : Axis();
-  }
-  // Each output channel reads one input channel.
-  bool reads_one_channel() const { return group == in_channels; }
-  // So few output channels would leave lanes of the other kernels idle: 6 maps of 28x28 by 5x5 take
-  // 1.9 ms backward instead of 2.1, one of 5x5 1.3 us instead of 2.4 (Zen 5, one thread).
-  bool is_depthwise() const { return reads_one_channel() && (group > 1 || out_channels <= 8); }
-  // Kernels of one tap that meet each element at most once: a matrix product over the channels.
-  bool is_matrix_product() const {
-    return std::all_of(axes.begin(), axes.end(),
-                       [](const Axis& axis) { return axis.taps == 1 && axis.pad == 0; });
-  }
-  bool skips_pixels() const {
-    return std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.stride > 1; });
-  }
-  // Kernels of 3 x 3 or 5 x 5 taps that meet every pixel, many channels, and pixels enough to pay
-  // for the transformation of the weights: a third to a half of the multiplications.
-  bool suits_winograd() const {
-    if (axes.size() != 2 || group > 1) return false;
-    const int64_t taps = axes[0].taps;
-    return (taps == 3 || taps == 5) && in_channels >= kWinogradChannels &&
-           out_channels >= kWinogradChannels && batch * pixels() >= kWinogradPixels &&
-           std::all_of(axes.begin(), axes.end(), [&](const Axis& axis) {
-             return axis.taps == taps && axis.stride == 1 && axis.dilation == 1;
-           });
-  }
-  // The sums of its gradient to the weights, 36 for 9 taps, are added to every 48 tiles: that needs
-  // pixels enough for each channel (16 images of 14x14 with 512 channels take 102 ms by Winograd's
-  // form and 76 by the other, Zen 5, one thread).
-  bool suits_winograd_weights() const {
-    return batch * pixels() >= 10 * std::max(in_channels, out_channels);
-  }
-  // Few pixels of many channels: the gradient to the weights is a product with patches of x (512 to
-  // 512 channels, 3 x 3 taps at 7 x 7, Zen 5, one thread: 1.0 ms instead of 3.3).
-  bool suits_patches() const {
-    const int64_t channels = in_channels / group;
-    return channels >= kPatchChannels && batch * pixels() <= 2 * channels;
-  }
-  int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
-};
 
 absl::Status InferConvolution(Inference& in) {
   const auto& options = in.options<ConvolutionOptions>();
@@ -167,9 +91,6 @@ struct Operands {
     return y.View(
         {sizes.of(0).out, sizes.of(1).out, sizes.of(2).out, sizes.out_channels, sizes.batch});
   }
-  Operand DepthwiseWeights(const Operand& w) const {
-    return w.View({sizes.of(0).taps, sizes.of(1).taps, sizes.of(2).taps, sizes.out_channels});
-  }
   Operand Weights(const Operand& w) const {
     const int64_t in_channels = sizes.in_channels / sizes.group;
     return w.View(
@@ -187,18 +108,58 @@ struct Operands {
   Sizes sizes;
 };
 
-void AppendGeometry(const Sizes& sizes, std::vector<KernelArgument>& arguments) {
+// Of the first `axes` axes.
+void AppendGeometry(const Sizes& sizes, int axes, std::vector<KernelArgument>& arguments) {
   static constexpr const char* kNames[][3] = {{"stride_x", "pad_x", "dilation_x"},
                                               {"stride_y", "pad_y", "dilation_y"},
                                               {"stride_z", "pad_z", "dilation_z"}};
-  for (int d = 0; d < kMaxSpatial; ++d) {
+  for (int d = 0; d < axes; ++d) {
     const Axis axis = sizes.of(d);
     arguments.emplace_back(kNames[d][0], axis.stride);
     arguments.emplace_back(kNames[d][1], axis.pad);
     arguments.emplace_back(kNames[d][2], axis.dilation);
   }
-  arguments.emplace_back("multiplier", sizes.out_channels / sizes.group);
 }
+
+// The kernels for one input channel an output channel; those for narrow planes see a plane as one
+// run of pixels.
+class Depthwise {
+ public:
+  Depthwise(const Lowering& l, const Operands& op)
+      : op_(op),
+        s_(op.sizes),
+        narrow_(s_.suits_narrow_planes() && l.Offers("narrow_depthwise_convolution")) {}
+
+  Operand Input(const Operand& x) const {
+    return narrow_ ? x.View({s_.of(0).in * s_.of(1).in, s_.in_channels, s_.batch}) : op_.Input(x);
+  }
+  Operand Output(const Operand& y) const {
+    return narrow_ ? y.View({s_.pixels(), s_.out_channels, s_.batch}) : op_.Output(y);
+  }
+  Operand Weights(const Operand& w) const {
+    return narrow_ ? w.View({s_.of(0).taps * s_.of(1).taps, s_.out_channels})
+                   : w.View({s_.of(0).taps, s_.of(1).taps, s_.of(2).taps, s_.out_channels});
+  }
+  // `ending`: of the kernel's name.
+  void Call(Lowering& l, const std::string& ending, std::vector<KernelArgument> arguments) const {
+    if (narrow_) {
+      arguments.insert(arguments.end(), {{"width_x", s_.of(0).in},
+                                         {"width_y", s_.of(0).out},
+                                         {"taps_x", s_.of(0).taps},
+                                         {"taps_y", s_.of(1).taps}});
+    } else {
+      arguments.emplace_back("multiplier", s_.out_channels / s_.group);
+    }
+    AppendGeometry(s_, narrow_ ? 2 : kMaxSpatial, arguments);
+    l.Call((narrow_ ? "narrow_depthwise_convolution" : "depthwise_convolution") + ending,
+           std::move(arguments));
+  }
+
+ private:
+  const Operands& op_;
+  const Sizes& s_;
+  const bool narrow_;
+};
 
 // Channels of group `g`, one of `groups`.
 Operand GroupOf(const Operand& operand, int dim, int64_t g, int64_t groups) {
@@ -329,10 +290,12 @@ void ConvolutionForward(Lowering& l) {
   if (!l.given(2)) l.Fill(b, 0);
   const Operand x = op.Input(l.x(0)), w = op.Weights(l.x(1)), y = op.Output(l.y());
   if (op.sizes.is_depthwise()) {
-    std::vector<KernelArgument> arguments = {
-        {"x", x}, {"w", op.DepthwiseWeights(l.x(1))}, {"b", b}, {"y", y}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call("depthwise_convolution", std::move(arguments));
+    const Depthwise depthwise(l, op);
+    depthwise.Call(l, "",
+                   {{"x", depthwise.Input(l.x(0))},
+                    {"w", depthwise.Weights(l.x(1))},
+                    {"b", b},
+                    {"y", depthwise.Output(l.y())}});
     return;
   }
   if (const std::string kernel = op.Winograd(l, "convolution"); !kernel.empty()) {
@@ -350,7 +313,7 @@ void ConvolutionForward(Lowering& l) {
                                              {"w", GroupOf(w, kOutmaps, g, groups)},
                                              {"b", GroupOf(b, 0, g, groups)},
                                              {"y", GroupOf(y, kChannels, g, groups)}};
-    AppendGeometry(op.sizes, arguments);
+    AppendGeometry(op.sizes, kMaxSpatial, arguments);
     l.Call("convolution", std::move(arguments));
   }
 }
@@ -430,10 +393,11 @@ void InputGradient(Lowering& l, const Operands& op) {
 }
 
 void DepthwiseInputGradient(Lowering& l, const Operands& op) {
-  std::vector<KernelArgument> arguments = {
-      {"dy", op.Output(l.dy())}, {"w", op.DepthwiseWeights(l.x(1))}, {"dx", op.Input(l.dx(0))}};
-  AppendGeometry(op.sizes, arguments);
-  l.Call("depthwise_convolution_dx", std::move(arguments));
+  const Depthwise depthwise(l, op);
+  depthwise.Call(l, "_dx",
+                 {{"dy", depthwise.Output(l.dy())},
+                  {"w", depthwise.Weights(l.x(1))},
+                  {"dx", depthwise.Input(l.dx(0))}});
 }
 
 // dw = dy P' with the patches P [(input channel, tap), pixel] of x, where the pixels are those of
@@ -481,10 +445,11 @@ void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
 void WeightsGradient(Lowering& l, const Operands& op) {
   const Operand x = op.Input(l.x(0)), dy = op.Output(l.dy());
   if (op.sizes.is_depthwise()) {
-    std::vector<KernelArgument> arguments = {
-        {"x", x}, {"dy", dy}, {"dw", op.DepthwiseWeights(l.dx(1))}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call("depthwise_convolution_dw", std::move(arguments));
+    const Depthwise depthwise(l, op);
+    depthwise.Call(l, "_dw",
+                   {{"x", depthwise.Input(l.x(0))},
+                    {"dy", depthwise.Output(l.dy())},
+                    {"dw", depthwise.Weights(l.dx(1))}});
     return;
   }
   const std::string kernel =
@@ -507,7 +472,7 @@ void WeightsGradient(Lowering& l, const Operands& op) {
         {"x", GroupOf(x, kChannels, g, groups)},
         {"dy", GroupOf(dy, kChannels, g, groups)},
         {"dw", GroupOf(op.Weights(l.dx(1)), kOutmaps, g, groups)}};
-    AppendGeometry(op.sizes, arguments);
+    AppendGeometry(op.sizes, kMaxSpatial, arguments);
     l.Call("convolution_dw", std::move(arguments));
   }
 }
@@ -549,6 +514,7 @@ const FunctionDef& ConvolutionFunction() {
     def->backward = ConvolutionBackward;
     def->kernels = {"convolution",
                     "depthwise_convolution",
+                    "narrow_depthwise_convolution",
                     "winograd_convolution_3x3",
                     "winograd_convolution_5x5",
                     "copy",
@@ -557,6 +523,8 @@ const FunctionDef& ConvolutionFunction() {
                              "convolution_dw",
                              "depthwise_convolution_dx",
                              "depthwise_convolution_dw",
+                             "narrow_depthwise_convolution_dx",
+                             "narrow_depthwise_convolution_dw",
                              "winograd_convolution_dx_3x3",
                              "winograd_convolution_dx_5x5",
                              "winograd_convolution_dw_3x3",

@@ -8,29 +8,23 @@
 // all with multiplier (co = c * multiplier channels) and stride_, pad_ and dilation_ x, y, z.
 //
 // CPU: vectors of x in tiles of four rows, from padded rows that are staged for a batch of planes
-// at a time: a load must not wait for the masked store of a short row just before it. Where rows
-// are at most half a vector long (forward and dx, stride 1) vectors run on from row to row. dx is a
-// convolution of stride 1 over dy spread by the stride. GFLOP/s of one core, AMD EPYC (Zen 5),
-// while others used the machine; oneDNN 2.6 on NCHW arrays with its reorders, in turn with ours:
+// at a time: a load must not wait for the masked store of a short row just before it. dx is a
+// convolution of stride 1 over dy spread by the stride. (narrow_depthwise_convolution.cc has small
+// planes of many channels.) GFLOP/s of one core, AMD EPYC (Zen 5), while others used the machine;
+// oneDNN 2.6 on NCHW arrays with its reorders, in turn with ours:
 //
 //   layer, batch              forward  oneDNN |  dx  oneDNN |  dw  oneDNN
 //   3x3 32 @112, 1                 71      60 |  72      60 |  53      62
 //   3x3 stride 2 96 @112, 1        26      28 |  24      26 |  24      31
 //   3x3 144 @56, 16                32      18 |  31      15 |  17      19
 //   3x3 stride 2 144 @56, 1        25      24 |  16      21 |  20      26
-//   3x3 192 @28, 1                 58      55 |  59      52 |  42      51
-//   3x3 384 @14, 1                 43      50 |  43      47 |  31      56
-//   3x3 stride 2 576 @14, 1        13      25 |   9      16 |  10      27
-//   3x3 960 @7, 1                  22      47 |  25      35 |  14      52
-//   3x3 960 @7, 16                 25      48 |  28      36 |  16      59
 //
-// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); in planes of 7x7 the
-// staging and, for dw, the sums over lanes; with stride 2 the shuffles of strided loads, and in dx
-// the products with the zeros between samples.
+// What bounds it: staging and the memory (0.6 to 2 multiply-adds a byte); for dw the sums over
+// lanes; with stride 2 the shuffles of strided loads, and in dx the products with the zeros between
+// samples.
 //
 // Measured on the way: unsafe_promise_clamped in the index of a store makes its masked tail a loop
-// over lanes; vectors that run on from row to row lose at 14x14 and 28x28 (53 and 58 GFLOP/s where
-// tiles of rows do 87 and 105 in the same minute), where tiles share the loads of rows.
+// over lanes.
 #include "halite/ops/algorithms/depthwise_convolution.h"
 
 #include <cstdint>
@@ -128,54 +122,6 @@ void ScheduleCpu(TiledDepthwiseConvolution& op, const DepthwiseOperands& in,
   }
 }
 
-void ScheduleCpu(FlatDepthwiseConvolution& op, const DepthwiseOperands& in,
-                 const DepthwiseShape& shape, Func& result) {
-  using Op = FlatDepthwiseConvolution;
-  Stage stage = result.update(1);
-  const RVar vector("vector"), tile("tile"), one("one"), pixel("pixel");
-  stage.allow_race_conditions()
-      .split(op.r[Op::kPixel], vector, pixel, shape.lanes, kGuard)
-      .split(vector, tile, one, shape.height, kGuard)
-      .vectorize(pixel)
-      .unroll(one)
-      .parallel(op.r[Op::kTask])
-      .never_partition_all();
-  op.sum.compute_at(result, tile)
-      .store_in(MemoryType::Stack)
-      .bound(op.v, 0, shape.lanes)
-      .bound(op.p, 0, shape.height)
-      .bound_extent(op.tile, 1)
-      .bound_extent(op.plane, 1)
-      .bound_extent(op.batch, 1)
-      .bound_extent(op.task, 1)
-      .vectorize(op.v)
-      .unroll(op.p);
-  Stage sum = op.sum.update();
-  const Halide::RDom& k = op.taps;
-  sum.reorder({op.v, op.p, k[0], k[1]}).vectorize(op.v).unroll(op.p).never_partition_all();
-  const ConvolutionAxes& a = in.axes;
-  const Expr plain = IsPlain(a) && a[0].taps == 3 && a[1].taps == 3;
-  sum.specialize(plain).unroll(k[0]).unroll(k[1]);
-  const LoopLevel task(result, op.r[Op::kTask]);
-  op.column.compute_at(task).vectorize(op.q, shape.lanes, TailStrategy::RoundUp);
-  op.padded.compute_at(result, op.r[Op::kBatch])
-      .hoist_storage(task)
-      .vectorize(op.q, shape.lanes, TailStrategy::RoundUp)
-      .never_partition_all();
-  const RVar run("run"), lane("lane");
-  op.padded.update()
-      .allow_race_conditions()
-      .split(op.samples.x, run, lane, shape.lanes, kGuard)
-      .vectorize(lane)
-      .never_partition_all();
-  const Halide::OutputImageParam out = result.output_buffer();
-  const Expr width = out.dim(0).extent();
-  const Expr dense =
-      width > 0 && a[0].in > 0 && in.pitch == a[0].in && out.dim(1).stride() == width;
-  stage.specialize(dense && plain && !in.accumulate);
-  stage.specialize(dense);
-}
-
 void ScheduleCpu(TiledDepthwiseWeights& op, const DepthwiseWeightsOperands& in,
                  const DepthwiseShape& shape) {
   using Op = TiledDepthwiseWeights;
@@ -266,30 +212,14 @@ DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type, const Ex
   return shape;
 }
 
-// Whether vectors run on from row to row. Longer rows share loads in tiles. `pitch`: of the result.
-Expr IsFlat(const DepthwiseOperands& in, const std::vector<Expr>& extent, const Expr& pitch,
-            int lanes) {
-  const ConvolutionAxes& a = in.axes;
-  const Expr width = extent[0];
-  return HasStride(a, 1) && in.members == 1 && a[0].in == width && a[0].pad >= 0 && a[1].pad >= 0 &&
-         a[2].taps == 1 && a[2].in == 1 && extent[2] == 1 && 2 * width <= lanes &&
-         width * a[1].in <= 2048 && in.pitch == width && pitch == width;
-}
-
 Func OnCpu(const DepthwiseOperands& in, const Target& target) {
-  DepthwiseShape tiled, flat;
-  TiledDepthwiseConvolution op(in, [&](const std::vector<Expr>& extent, const Expr& pitch) {
+  DepthwiseShape shape;
+  TiledDepthwiseConvolution op(in, [&](const std::vector<Expr>& extent) {
     const ConvolutionAxis &x = in.axes[0], &y = in.axes[1];
-    tiled = ShapeFor(target, in.type, x.At(extent[0], x.taps), y.stride * in.members, extent[1],
-                     extent[3] * extent[4], extent[0] * extent[1] * extent[2]);
-    flat = tiled;
-    flat.use = IsFlat(in, extent, pitch, tiled.lanes);
-    tiled.use = !flat.use;
-    return tiled;
+    return shape = ShapeFor(target, in.type, x.At(extent[0], x.taps), y.stride * in.members,
+                            extent[1], extent[3] * extent[4], extent[0] * extent[1] * extent[2]);
   });
-  FlatDepthwiseConvolution second(in, flat, op.result);
-  ScheduleCpu(op, in, tiled);
-  ScheduleCpu(second, in, flat, op.result);
+  ScheduleCpu(op, in, shape);
   return op.result;
 }
 
@@ -317,7 +247,7 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
     ZeroMin(b, 1);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    DepthwiseOperands in{RepeatChannels(x, multiplier), x.dim(1).stride(), w, b, {}, 1, dtype};
+    DepthwiseOperands in{RepeatChannels(x, multiplier), w, b, {}, 1, dtype};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), w.dim(d).extent()};
     }
@@ -355,7 +285,7 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
     ZeroMin(w, 4);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
-    DepthwiseOperands in{dy, dy.dim(1).stride(), {}, {}, {}, multiplier, dtype, accumulate_dx};
+    DepthwiseOperands in{dy, {}, {}, {}, multiplier, dtype, accumulate_dx};
     for (int d = 0; d < 3; ++d) {
       const Expr taps = w.dim(d).extent();
       in.axes[d] = {

@@ -22,10 +22,9 @@ namespace halite {
 // result(c) = b(c) + sum over taps and m in [0, members) of
 //             w(taps, c * members + m) * x(place of the taps, c * members + m).
 struct DepthwiseOperands {
-  Halide::Func x;      // [x, y, z, member, n]
-  Halide::Expr pitch;  // distance between rows of x
-  Halide::Func w;      // [kx, ky, kz, member]
-  Halide::Func b;      // undefined where there is no bias
+  Halide::Func x;  // [x, y, z, member, n]
+  Halide::Func w;  // [kx, ky, kz, member]
+  Halide::Func b;  // undefined where there is no bias
   ConvolutionAxes axes;
   Halide::Expr members;
   Halide::Type type;
@@ -115,13 +114,12 @@ struct PlaneWindow {
   }
 };
 
-// How a form cuts up its work, where `use` holds: register tiles of `height` vectors, blocks of
-// `rows` rows (a multiple of `height`). A batch is `planes` planes of channels and images that are
+// How the work is cut up: register tiles of `height` vectors, blocks of `rows` rows (a multiple of
+// `height`). A batch is `planes` planes of channels and images that are
 // staged together, a task `batches` of them. (For the weights a task is one batch of channels.)
 struct DepthwiseShape {
   int lanes, height;
   Halide::Expr rows, planes, batches;
-  Halide::Expr use = Halide::Internal::const_true();
 };
 
 // The same sums from padded rows: a window holds what a block of rows of every plane of a batch
@@ -138,14 +136,13 @@ struct TiledDepthwiseConvolution {
   // The shape may depend on the extents of the result.
   TiledDepthwiseConvolution(
       const DepthwiseOperands& in,
-      const std::function<DepthwiseShape(const std::vector<Halide::Expr>& extent,
-                                         const Halide::Expr& pitch)>& shape_for) {
+      const std::function<DepthwiseShape(const std::vector<Halide::Expr>& extent)>& shape_for) {
     using namespace Halide;
     Var x("x"), y("y"), c("c"), n("n");
     result(x, y, z, c, n) = undef(in.type);
     std::vector<Expr> extent;
     for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
-    const DepthwiseShape shape = shape_for(extent, result.output_buffer().dim(1).stride());
+    const DepthwiseShape shape = shape_for(extent);
     const ConvolutionAxes& a = in.axes;
     const Expr number = (task * shape.batches + batch) * shape.planes + plane,
                image = number / max(extent[3], 1);
@@ -176,7 +173,7 @@ struct TiledDepthwiseConvolution {
               {0, CeilDiv(extent[1], shape.rows)},
               {0, extent[2]},
               {0, shape.batches},
-              {0, select(shape.use, CeilDiv(planes, shape.planes * shape.batches), 0)}},
+              {0, CeilDiv(planes, shape.planes * shape.batches)}},
              "r");
     const auto inside = [&](const Expr& i, int d) { return clamp(i, 0, extent[d] - 1); };
     const Expr to_plane = (r[kTask] * shape.batches + r[kBatch]) * shape.planes + r[kPlane];
@@ -190,62 +187,6 @@ struct TiledDepthwiseConvolution {
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
                  sum(r[kX] % shape.lanes, r[kRow], r[kX] / shape.lanes, r[kTile], r[kPlane],
                      r[kRows], r[kSlice], r[kBatch], r[kTask]);
-  }
-};
-
-// The same sums where rows of both arrays are equally long and follow one another without gaps, and
-// strides are 1: vectors of pixels run on from row to row. Planes lie between zeros; what a tap
-// reads beside its row counts as zero, whatever it is. Adds itself to `result` as its second form.
-struct FlatDepthwiseConvolution {
-  Halide::Var v{"v"}, p{"p"}, q{"q"}, tile{"tile"}, plane{"plane"}, batch{"batch"}, task{"task"};
-  Halide::RDom samples;  // of a plane
-  Halide::RDom taps;     // kx, ky
-  enum Loop { kPixel, kPlane, kBatch, kTask };
-  Halide::RDom r;
-  Halide::Func column{"column"}, padded{"padded"}, sum{"sum"};
-
-  FlatDepthwiseConvolution(const DepthwiseOperands& in, const DepthwiseShape& shape,
-                           Halide::Func& result) {
-    using namespace Halide;
-    std::vector<Expr> extent;
-    for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
-    const ConvolutionAxes& a = in.axes;
-    const Expr width = extent[0], pixels = extent[0] * extent[1];
-    const Expr number = (task * shape.batches + batch) * shape.planes + plane,
-               image = number / max(extent[3], 1);
-    const Expr channel = clamp(number - image * extent[3], 0, extent[3] - 1);
-    samples = RDom(0, a[0].in * a[1].in, "pixels");
-    padded(q, plane, batch, task) = cast(in.type, 0);
-    padded(samples + a[1].pad * width + a[0].pad, plane, batch, task) =
-        in.x(samples % a[0].in, samples / a[0].in, 0, channel, clamp(image, 0, extent[4] - 1));
-    // Lanes past the last pixel stand beside every row.
-    column(q) = select(q < pixels, q % width, 1 << 28);
-    taps = RDom(0, a[0].taps, 0, a[1].taps, "flat_taps");
-    const Expr at = (tile * shape.height + p) * shape.lanes + v;
-    const Expr tap = taps[0] * a[0].dilation;
-    const Expr x = cast<uint32_t>(column(at) + tap - a[0].pad);
-    sum(v, p, tile, plane, batch, task) = in.b.defined() ? Expr(in.b(channel)) : cast(in.type, 0);
-    sum(v, p, tile, plane, batch, task) +=
-        in.w(taps[0], taps[1], 0, channel) *
-        select(x < cast<uint32_t>(width),
-               padded(at + taps[1] * a[1].dilation * width + tap, plane, batch, task),
-               cast(in.type, 0));
-
-    const Expr planes = extent[3] * extent[4];
-    r = RDom({{0, pixels},
-              {0, shape.planes},
-              {0, shape.batches},
-              {0, select(shape.use, CeilDiv(planes, shape.planes * shape.batches), 0)}},
-             "flat_r");
-    const Expr to_plane = (r[kTask] * shape.batches + r[kBatch]) * shape.planes + r[kPlane];
-    const Expr to_image = to_plane / max(extent[3], 1);
-    r.where(to_plane < planes);
-    const std::vector<Expr> place{r[kPixel] % width, r[kPixel] / width, 0,
-                                  clamp(to_plane - to_image * extent[3], 0, extent[3] - 1),
-                                  clamp(to_image, 0, extent[4] - 1)};
-    result(place) = select(in.accumulate, result(place), cast(in.type, 0)) +
-                    sum(r[kPixel] % shape.lanes, r[kPixel] / shape.lanes % shape.height,
-                        r[kPixel] / (shape.lanes * shape.height), r[kPlane], r[kBatch], r[kTask]);
   }
 };
 

@@ -7,6 +7,7 @@
 #ifndef HALITE_OPS_ALGORITHMS_SHUFFLE_H_
 #define HALITE_OPS_ALGORITHMS_SHUFFLE_H_
 
+#include <functional>
 #include <vector>
 
 #include "Halide.h"
@@ -27,6 +28,29 @@ inline std::vector<Halide::Func> Shuffles(const Halide::Func& list, int rows, in
   }
   return shuffles;
 }
+
+// elements(v, p, place...) = at(p, v), where `at` has runs of p and vectors shall have runs of v:
+// squares of lanes x lanes elements are transposed.
+struct TransposedSquares {
+  Halide::Var v{"v"}, p{"p"};
+  std::vector<Halide::Func> shuffles;
+  Halide::Func elements{"transposed"};
+
+  TransposedSquares(
+      const std::function<Halide::Expr(const Halide::Expr& p, const Halide::Expr& v)>& at,
+      int lanes, const std::vector<Halide::Var>& place) {
+    const Halide::Var e("element"), square("square_of_p");
+    std::vector<Halide::Var> list_at{e, square}, to{v, p};
+    list_at.insert(list_at.end(), place.begin(), place.end());
+    to.insert(to.end(), place.begin(), place.end());
+    Halide::Func list("square");
+    list(list_at) = at(square * lanes + e % lanes, e / lanes);
+    shuffles = Shuffles(list, lanes, lanes);
+    std::vector<Halide::Expr> from{p % lanes * lanes + v, p / lanes};
+    from.insert(from.end(), place.begin(), place.end());
+    elements(to) = shuffles.back()(from);
+  }
+};
 
 }  // namespace halite
 

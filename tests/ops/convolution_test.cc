@@ -104,7 +104,8 @@ void Check(const ConvolutionCase& test, Nan nan, double of_largest = 0, bool shi
   expect_near(vy.data(), wanted.y, "y");
   for (const Variable& v : {vx, vw, vb}) v.grad().Zero();
   for (int runs = 1; runs <= 2; ++runs) {
-    ASSERT_TRUE(vy.Backward(backward).ok());
+    const absl::Status status = vy.Backward(backward);
+    ASSERT_TRUE(status.ok()) << status;
     const auto times = [&](std::vector<double> values) {
       for (double& value : values) value *= runs;
       return values;
@@ -117,8 +118,8 @@ void Check(const ConvolutionCase& test, Nan nan, double of_largest = 0, bool shi
 
 TEST(ConvolutionTest, EqualsDirectLoops) {
   const ConvolutionCase cases[] = {
-      // Depthwise: vectors of pixels run on from row to row up to a width of half a vector (8 and
-      // 4), in several batches of planes and tasks; with tiles of rows beside it.
+      // Depthwise, planes of up to 1,024 pixels of 8 channels and more: whole and cut vectors of
+      // channels and of pixels, several tasks of planes and of images.
       {2, 19, 19, 19, {6, 3, 1}, {8, 3, 1}},
       {2, 19, 19, 19, {3, 3, 1}, {4, 3, 1}},
       {1, 17, 17, 17, {8, 3, 1}, {9, 3, 1}},
@@ -132,6 +133,14 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       {1, 17, 17, 17, {40, 3, 0, 1, 2}, {12, 3, 5, 1, 3}},
       {3, 16, 16, 16, {1, 1}, {1, 1}},
       {2, 20, 20, 20, {6, 2, 1, 3}, {16, 4, 3, 2}},
+      {1, 8, 8, 8, {7, 3, 1}, {8, 3, 1}},
+      {90, 8, 8, 8, {7, 3, 1}, {8, 3, 1, 2}},
+      {3, 33, 33, 33, {28, 5, 2, 2}, {30, 3, 1, 3}},
+      {2, 9, 9, 9, {1, 3, 1}, {1000, 3, 1}},
+      {2, 150, 150, 150, {1, 1}, {5, 4, 0}},
+      // Padding beyond the taps, few channels, several outputs a channel, large planes.
+      {2, 9, 9, 9, {7, 3, 4}, {7, 1, 2}},
+      {1, 7, 7, 7, {7, 3, 1}, {8, 3, 1}},
       {1, 8, 32, 8, {7, 3, 1}, {8, 3, 1}},
       // Several blocks of rows.
       {1, 2, 2, 2, {300, 3, 1}, {21, 3, 1}},

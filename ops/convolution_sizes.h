@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sizes of a convolution, and which of its forms suits them.
+#ifndef HALITE_OPS_CONVOLUTION_SIZES_H_
+#define HALITE_OPS_CONVOLUTION_SIZES_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "halite/core/lowering.h"
+#include "halite/core/shape.h"
+#include "halite/ops/convolution.h"
+
+namespace halite {
+
+// The extents of one convolution: one to three spatial axes, outermost first.
+struct ConvolutionSizes {
+  // One spatial axis.
+  struct Axis {
+    int64_t in = 1, taps = 1, out = 1;
+    int64_t pad = 0, stride = 1, dilation = 1;
+  };
+
+  // Where the forms begin and end that suits_... are about.
+  static constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
+  static constexpr int64_t kPatchChannels = 64;
+  static constexpr int64_t kNarrowChannels = 8, kNarrowPixels = 1024;
+
+  std::vector<Axis> axes;
+  int64_t batch, in_channels, out_channels, group;
+
+  // REQUIRES: ranks and lists fit (see InferConvolution).
+  ConvolutionSizes(const Shape& x, const Shape& w, const ConvolutionOptions& options) {
+    const int base = options.base_axis;
+    batch = Size(absl::MakeConstSpan(x).subspan(0, base));
+    in_channels = x[base];
+    out_channels = w[0];
+    group = options.group;
+    for (size_t d = 0; d + 2 < w.size(); ++d) {
+      Axis axis;
+      axis.in = x[base + 1 + d];
+      axis.taps = w[2 + d];
+      if (!options.pad.empty()) axis.pad = options.pad[d];
+      if (!options.stride.empty()) axis.stride = options.stride[d];
+      if (!options.dilation.empty()) axis.dilation = options.dilation[d];
+      const int64_t span = axis.in + 2 * axis.pad - axis.dilation * (axis.taps - 1) - 1;
+      axis.out = span < 0 ? 0 : span / axis.stride + 1;
+      axes.push_back(axis);
+    }
+  }
+  explicit ConvolutionSizes(const Lowering& l)
+      : ConvolutionSizes(l.x_shape(0), l.x_shape(1), l.options<ConvolutionOptions>()) {}
+
+  // Axis x, y or z (0, 1, 2) of the kernels.
+  Axis of(int d) const {
+    return d < static_cast<int>(axes.size()) ? axes[axes.size() - 1 - d] : Axis();
+  }
+  // Each output channel reads one input channel.
+  bool reads_one_channel() const { return group == in_channels; }
+  // So few output channels would leave lanes of the other kernels idle: 6 maps of 28x28 by 5x5 take
+  // 1.9 ms backward instead of 2.1, one of 5x5 1.3 us instead of 2.4 (Zen 5, one thread).
+  bool is_depthwise() const { return reads_one_channel() && (group > 1 || out_channels <= 8); }
+  // One output channel an input channel, half a vector of them at least, and planes so small that
+  // they stay in the caches while they are transposed (960 maps of 7x7 by 3x3 take 20 us instead of
+  // 41, their weights' gradient 23 instead of 67; 192 of 28x28 57 instead of 51 and 52 instead of
+  // 69; Zen 5, one thread).
+  bool suits_narrow_planes() const {
+    return axes.size() <= 2 && group == in_channels && out_channels == group &&
+           group >= kNarrowChannels && of(0).in * of(1).in <= kNarrowPixels &&
+           std::all_of(axes.begin(), axes.end(), [](const Axis& axis) {
+             return axis.pad <= (axis.taps - 1) * axis.dilation;
+           });
+  }
+  // Kernels of one tap that meet each element at most once: a matrix product over the channels.
+  bool is_matrix_product() const {
+    return std::all_of(axes.begin(), axes.end(),
+                       [](const Axis& axis) { return axis.taps == 1 && axis.pad == 0; });
+  }
+  bool skips_pixels() const {
+    return std::any_of(axes.begin(), axes.end(), [](const Axis& axis) { return axis.stride > 1; });
+  }
+  // Kernels of 3 x 3 or 5 x 5 taps that meet every pixel, many channels, and pixels enough to pay
+  // for the transformation of the weights: a third to a half of the multiplications.
+  bool suits_winograd() const {
+    if (axes.size() != 2 || group > 1) return false;
+    const int64_t taps = axes[0].taps;
+    return (taps == 3 || taps == 5) && in_channels >= kWinogradChannels &&
+           out_channels >= kWinogradChannels && batch * pixels() >= kWinogradPixels &&
+           std::all_of(axes.begin(), axes.end(), [&](const Axis& axis) {
+             return axis.taps == taps && axis.stride == 1 && axis.dilation == 1;
+           });
+  }
+  // The sums of its gradient to the weights, 36 for 9 taps, are added to every 48 tiles: that needs
+  // pixels enough for each channel (16 images of 14x14 with 512 channels take 102 ms by Winograd's
+  // form and 76 by the other, Zen 5, one thread).
+  bool suits_winograd_weights() const {
+    return batch * pixels() >= 10 * std::max(in_channels, out_channels);
+  }
+  // Few pixels of many channels: the gradient to the weights is a product with patches of x (512 to
+  // 512 channels, 3 x 3 taps at 7 x 7, Zen 5, one thread: 1.0 ms instead of 3.3).
+  bool suits_patches() const {
+    const int64_t channels = in_channels / group;
+    return channels >= kPatchChannels && batch * pixels() <= 2 * channels;
+  }
+  int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
+};
+
+}  // namespace halite
+
+#endif  // HALITE_OPS_CONVOLUTION_SIZES_H_
