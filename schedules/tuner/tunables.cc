@@ -30,53 +30,71 @@ const Tunable kMatmul({"matmul"},
                              {"y", {n, m, 1}}}};
                       });
 
-// Convolution over two axes; a group is a call of its own. ops/convolution.cc decides which kernel
-// takes it: Winograd's, matmul for kernels of one tap, the depthwise ones; and a
-// gradient to a strided input is a convolution for each phase.
-Arguments ConvolutionArguments(const ShapeRow& row, const TunedKernel& kernel) {
-  const int group = std::max(row.Get("group", 1), 1);
-  const int dil_x = row.Get("dil_w", 1), dil_y = row.Get("dil_h", 1);
-  const int n = row["mb"], iw = row["iw"], ih = row["ih"], kw = row["kw"], kh = row["kh"];
-  const int ic = row["ic"] / group, oc = row["oc"] / group;
-  const int sx = std::max(row.Get("sw", 1), 1), sy = std::max(row.Get("sh", 1), 1);
-  const int px = row["pw"], py = row["ph"];
-  const int ow = (iw + 2 * px - (kw - 1) * dil_x - 1) / sx + 1;
-  const int oh = (ih + 2 * py - (kh - 1) * dil_y - 1) / sy + 1;
-  const bool is_matmul = kw * kh == 1 && px + py == 0;
-  const bool is_depthwise = group > 1 && ic == 1;
-  const bool has_phases = kernel.generator == "convolution_dx" && sx * sy != 1;
-  const bool suits_winograd = (kw == 3 || kw == 5) && kh == kw &&
-                              sx * sy * dil_x * dil_y * group == 1 && ic >= 16 && oc >= 16 &&
-                              n * ow * oh >= 1024;
-  const bool is_winograd = kernel.op == "winograd_convolution";
-  const auto taps = kernel.params.find("taps");
-  const bool has_taps = taps == kernel.params.end() || taps->second == std::to_string(kw);
-  if (row.Get("ndim", 2) != 2 || suits_winograd != is_winograd || !has_taps || is_matmul ||
-      is_depthwise || has_phases)
-    return {};
-  const std::vector<int> x = {iw, ih, 1, ic, n}, y = {ow, oh, 1, oc, n}, w = {kw, kh, 1, ic, oc};
-  return KernelArguments{
-      {{"x", x}, {"dx", x}, {"y", y}, {"dy", y}, {"w", w}, {"dw", w}, {"b", {oc}}},
-      {{"stride_x", sx},
-       {"stride_y", sy},
-       {"stride_z", 1},
-       {"pad_x", px},
-       {"pad_y", py},
-       {"dilation_x", dil_x},
-       {"dilation_y", dil_y},
-       {"dilation_z", 1},
-       {"offset_x", px},
-       {"offset_y", py}}};
-}
+const std::string kConvolutionColumns = "mb ic ih iw oc kh kw sh sw ph pw";
 
-const Tunable kConvolution(
-    {"convolution", "convolution_dx", "convolution_dw", "winograd_convolution",
-     "winograd_convolution_dx", "winograd_convolution_dw"},
-    {"mb ic ih iw oc kh kw sh sw ph pw", "1 64 56 56 64 3 3 1 1 1 1",
-     "16 128 28 28 128 3 3 1 1 1 1", "1 256 14 14 256 3 3 1 1 1 1", "16 512 7 7 512 3 3 1 1 1 1",
-     "64 1 28 28 16 5 5 1 1 0 0", "64 16 12 12 16 5 5 1 1 0 0", "4 3 224 224 64 7 7 2 2 3 3",
-     "128 16 32 32 16 3 3 1 1 1 1", "128 64 8 8 64 3 3 1 1 1 1", "4 128 56 56 128 3 3 2 2 1 1"},
-    ConvolutionArguments);
+// Convolution over two axes; a group is a call of its own. Which form takes which sizes is decided
+// in ops/convolution_sizes.h; here a form takes what it can compute, and has shapes of its own.
+struct ConvolutionRow {
+  int group, n, iw, ih, kw, kh, ic, oc, sx, sy, px, py, dil_x, dil_y, ow, oh;
+
+  explicit ConvolutionRow(const ShapeRow& row)
+      : group(std::max(row.Get("group", 1), 1)),
+        n(row["mb"]),
+        iw(row["iw"]),
+        ih(row["ih"]),
+        kw(row["kw"]),
+        kh(row["kh"]),
+        ic(row["ic"] / group),
+        oc(row["oc"] / group),
+        sx(std::max(row.Get("sw", 1), 1)),
+        sy(std::max(row.Get("sh", 1), 1)),
+        px(row["pw"]),
+        py(row["ph"]),
+        dil_x(row.Get("dil_w", 1)),
+        dil_y(row.Get("dil_h", 1)),
+        ow((iw + 2 * px - (kw - 1) * dil_x - 1) / sx + 1),
+        oh((ih + 2 * py - (kh - 1) * dil_y - 1) / sy + 1) {}
+
+  KernelArguments Arguments() const {
+    const std::vector<int> x = {iw, ih, 1, ic, n}, y = {ow, oh, 1, oc, n}, w = {kw, kh, 1, ic, oc};
+    return {{{"x", x}, {"dx", x}, {"y", y}, {"dy", y}, {"w", w}, {"dw", w}, {"b", {oc}}},
+            {{"stride_x", sx},
+             {"stride_y", sy},
+             {"stride_z", 1},
+             {"pad_x", px},
+             {"pad_y", py},
+             {"dilation_x", dil_x},
+             {"dilation_y", dil_y},
+             {"dilation_z", 1},
+             {"offset_x", px},
+             {"offset_y", py}}};
+  }
+};
+
+// A gradient to a strided input is a convolution for each phase.
+const Tunable kConvolution({"convolution", "convolution_dx", "convolution_dw"},
+                           {kConvolutionColumns, "1 256 14 14 256 3 3 1 1 1 1",
+                            "16 512 7 7 512 3 3 1 1 1 1", "64 1 28 28 16 5 5 1 1 0 0",
+                            "4 3 224 224 64 7 7 2 2 3 3", "1 3 224 224 64 3 3 1 1 1 1",
+                            "128 16 32 32 32 3 3 2 2 1 1", "4 128 56 56 128 3 3 2 2 1 1"},
+                           [](const ShapeRow& row, const TunedKernel& kernel) -> Arguments {
+                             const ConvolutionRow c(row);
+                             const bool has_phases =
+                                 kernel.generator == "convolution_dx" && c.sx * c.sy != 1;
+                             if (row.Get("ndim", 2) != 2 || has_phases) return {};
+                             return c.Arguments();
+                           });
+
+const Tunable kWinogradConvolution(
+    {"winograd_convolution", "winograd_convolution_dx", "winograd_convolution_dw"},
+    {kConvolutionColumns, "1 64 56 56 64 3 3 1 1 1 1", "16 128 28 28 128 3 3 1 1 1 1",
+     "64 16 12 12 16 5 5 1 1 0 0", "128 16 32 32 16 3 3 1 1 1 1", "128 64 8 8 64 3 3 1 1 1 1"},
+    [](const ShapeRow& row, const TunedKernel& kernel) -> Arguments {
+      const ConvolutionRow c(row);
+      const bool has_taps = c.kw == c.kh && kernel.params.at("taps") == std::to_string(c.kw);
+      if (row.Get("ndim", 2) != 2 || !has_taps || c.sx * c.sy * c.dil_x * c.dil_y != 1) return {};
+      return c.Arguments();
+    });
 
 // n elements.
 const Tunable kUnary({"unary", "unary_grad"},
