@@ -351,7 +351,8 @@ std::vector<Phase> Phases(const Axis& axis) {
 
 void InputGradient(Lowering& l, const Operands& op) {
   const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
-  if (const std::string kernel = op.Winograd(l, "convolution_dx"); !kernel.empty()) {
+  const char* form = op.sizes.suits_adjoint() ? "convolution_adjoint" : "convolution_dx";
+  if (const std::string kernel = op.Winograd(l, form); !kernel.empty()) {
     l.Call(kernel, {{"dy", dy},
                     {"w", w},
                     {"pad_x", op.sizes.of(0).pad},
@@ -525,6 +526,7 @@ const FunctionDef& ConvolutionFunction() {
                              "depthwise_convolution_dw",
                              "narrow_depthwise_convolution_dx",
                              "narrow_depthwise_convolution_dw",
+                             "winograd_convolution_adjoint_5x5",
                              "winograd_convolution_dx_3x3",
                              "winograd_convolution_dx_5x5",
                              "winograd_convolution_dw_3x3",

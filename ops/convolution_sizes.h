@@ -25,6 +25,7 @@ struct ConvolutionSizes {
 
   // Where the forms begin and end that suits_... are about.
   static constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
+  static constexpr int64_t kAdjointPixels = 256;
   static constexpr int64_t kPatchChannels = 64;
   static constexpr int64_t kNarrowChannels = 8, kNarrowPixels = 1024;
 
@@ -91,6 +92,14 @@ struct ConvolutionSizes {
            std::all_of(axes.begin(), axes.end(), [&](const Axis& axis) {
              return axis.taps == taps && axis.stride == 1 && axis.dilation == 1;
            });
+  }
+  // The gradient to the input of 5 x 5 taps by tiles of dy rather than of dx, where they are fewer
+  // and those of an image stay in the caches (64 images of 12x12 to 8x8, 16 channels: 0.19 ms
+  // instead of 0.45, Zen 5, one thread).
+  bool suits_adjoint() const {
+    const auto tiles = [](int64_t x, int64_t y) { return ((x + 1) / 2) * ((y + 1) / 2); };
+    return of(0).taps == 5 && pixels() <= kAdjointPixels &&
+           5 * tiles(of(0).out, of(1).out) <= 4 * tiles(of(0).in, of(1).in);
   }
   // The sums of its gradient to the weights, 36 for 9 taps, are added to every 48 tiles: that needs
   // pixels enough for each channel (16 images of 14x14 with 512 channels take 102 ms by Winograd's

@@ -20,11 +20,11 @@
 //   3x3 128 @28, 16          459  177     218 |  455  175     218 |  344  132     212
 //   3x3 256 @14, 16          299  115     228 |  373  143     235 |  232   89     235
 //   3x3 512 @28, 16          231   89     231 |  235   90     225 |  428  165     214
-//   5x5 16 @12, 64           272  105     194 |  104   40     198 |  215   83     173
+//   5x5 16 @12, 64           272  105     194 |  253   97     192 |  215   83     173
 //
 // What bounds it: of few channels the staging of rows and the transformations; of batches the
-// memory; of 512 channels the weights, 36 for 9, from the last cache; dx of 5x5 on 12x12 has 36
-// tiles where the forward pass has 16.
+// memory; of 512 channels the weights, 36 for 9, from the last cache. dx of 5x5 is the adjoint's
+// (by flipped weights 108).
 #include "halite/ops/algorithms/winograd_convolution.h"
 
 #include "halite/schedules/convolution_window.h"
@@ -97,10 +97,35 @@ void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel
   PrefetchRows(op.planes.window, width, lanes);
 }
 
-void ScheduleProducts(WinogradConvolution& op, const WinogradShape& shape) {
-  using Op = WinogradConvolution;
+// All of a task's products, at `task`. `width`: of the rows of the array.
+void ScheduleProducts(WinogradProducts& op, const Winograd& form, const ConvolutionOperands& in,
+                      const LoopLevel& task, const WinogradShape& shape) {
+  op.weights.compute_root()
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.e, 0, kWinogradPoints)
+      .reorder(op.e, op.v, op.ci, op.block)
+      .vectorize(op.v)
+      .unroll(op.e)
+      .never_partition_all();
+  op.weight_columns.compute_at(op.weights, op.ci)
+      .store_in(MemoryType::Stack)
+      .bound(op.v, 0, shape.lanes)
+      .bound(op.j, 0, kWinogradWindow)
+      .bound(op.kx, 0, form.taps)
+      .bound_extent(op.ci, 1)
+      .bound_extent(op.block, 1)
+      .reorder(op.j, op.v, op.kx)
+      .vectorize(op.v)
+      .unroll(op.j);
+  op.weights.specialize(in.in_channels * in.out_channels <= 1 << 12);
+  op.weights.parallel(op.block);
+  SchedulePoints(*op.input, task, task, in.axes[0].in, shape.lanes);
+  op.input->points.update(1)
+      .reorder({op.input->v, op.input->e, op.tail.x, op.input->plane})
+      .vectorize(op.input->v)
+      .never_partition_all();
   const Var group("group"), tile("tile");
-  op.products.compute_at(op.result, op.r[Op::kTask])
+  op.products.compute_at(task)
       .bound(op.v, 0, shape.lanes)
       .bound(op.e, 0, kWinogradPoints)
       .reorder_storage(op.v, op.e, op.t, op.block)
@@ -126,9 +151,10 @@ void ScheduleProducts(WinogradConvolution& op, const WinogradShape& shape) {
       .never_partition_all();
 }
 
-void ScheduleOutput(WinogradConvolution& op, int tile, const Expr& accumulate,
-                    const WinogradShape& shape) {
+void ScheduleCpu(WinogradConvolution& op, const Winograd& form, const ConvolutionOperands& in,
+                 const WinogradShape& shape) {
   using Op = WinogradConvolution;
+  const int tile = form.tile();
   op.result.update()
       .allow_race_conditions()
       .vectorize(op.r[Op::kPixel])
@@ -160,39 +186,48 @@ void ScheduleOutput(WinogradConvolution& op, int tile, const Expr& accumulate,
       .vectorize(op.v)
       .unroll(op.j);
   ScheduleShuffles(op.turned, shape.lanes * Op::kRun, shape.lanes, {op.result, op.r[Op::kRow]});
-  if (!Halide::Internal::is_const(accumulate)) op.result.update().specialize(!accumulate);
+  op.bias.compute_root().bound(op.v, 0, shape.lanes);
+  ScheduleProducts(*op.of_task, form, in, {op.result, op.r[Op::kTask]}, shape);
+  if (!Halide::Internal::is_const(in.accumulate)) op.result.update().specialize(!in.accumulate);
 }
 
-void ScheduleCpu(WinogradConvolution& op, const Winograd& form, const ConvolutionOperands& in,
+void ScheduleCpu(WinogradAdjoint& op, const Winograd& form, const ConvolutionOperands& in,
                  const WinogradShape& shape) {
-  op.weights.compute_root()
-      .bound(op.v, 0, shape.lanes)
-      .bound(op.e, 0, kWinogradPoints)
-      .reorder(op.e, op.v, op.ci, op.block)
-      .vectorize(op.v)
-      .unroll(op.e)
+  using Op = WinogradAdjoint;
+  const LoopLevel task(op.result, op.r[Op::kTask]), block(op.result, op.r[Op::kBlock]),
+      image(op.result, op.r[Op::kImage]);
+  op.result.update()
+      .allow_race_conditions()
+      .vectorize(op.r[Op::kPixel])
+      .parallel(op.r[Op::kTask])
       .never_partition_all();
-  op.weight_columns.compute_at(op.weights, op.ci)
-      .store_in(MemoryType::Stack)
+  ScheduleShuffles(op.turned, shape.lanes * Op::kRun, shape.lanes,
+                   {op.result, op.r[Op::kRunOfPixels]});
+  op.added.compute_at(image)
+      .hoist_storage(task)
       .bound(op.v, 0, shape.lanes)
-      .bound(op.j, 0, kWinogradWindow)
-      .bound(op.kx, 0, form.taps)
-      .bound_extent(op.ci, 1)
-      .bound_extent(op.block, 1)
-      .reorder(op.j, op.v, op.kx)
       .vectorize(op.v)
-      .unroll(op.j);
-  op.weights.specialize(in.in_channels * in.out_channels <= 1 << 12);
-  op.weights.parallel(op.block);
-  op.bias.compute_root().bound(op.v, 0, shape.lanes);
-  const LoopLevel task(op.result, op.r[WinogradConvolution::kTask]);
-  SchedulePoints(*op.input, task, task, in.axes[0].in, shape.lanes);
-  op.input->points.update(1)
-      .reorder({op.input->v, op.input->e, op.tail.x, op.input->plane})
-      .vectorize(op.input->v)
       .never_partition_all();
-  ScheduleProducts(op, shape);
-  ScheduleOutput(op, form.tile(), in.accumulate, shape);
+  op.added.update()
+      .reorder({op.v, op.tiles[0], op.tiles[1], op.tiles[2], op.tiles[3]})
+      .vectorize(op.v)
+      .unroll(op.tiles[0])
+      .unroll(op.tiles[1])
+      .never_partition_all();
+  const auto place = [&](Func& f, const LoopLevel& where) {
+    f.compute_at(where)
+        .store_in(MemoryType::Stack)
+        .bound(op.v, 0, shape.lanes)
+        .bound(op.j, 0, kWinogradPoints)
+        .reorder(op.j, op.v)
+        .vectorize(op.v)
+        .unroll(op.j);
+    for (const Var& one : {op.s, op.y, op.i, op.block, op.task}) f.bound_extent(one, 1);
+  };
+  place(op.outputs, {op.added, op.tiles[2]});
+  place(op.half, {op.added, op.tiles[2]});
+  ScheduleProducts(*op.of_task, form, in, task, shape);
+  op.result.update().specialize(!in.accumulate);
 }
 
 // The result of a convolution or of its gradient to the input.
@@ -356,6 +391,41 @@ class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKern
   }
 };
 
+// For whole images that are small, see WinogradAdjoint.
+class WinogradAdjointKernel : public OpGenerator<WinogradAdjointKernel> {
+ public:
+  Halide::GeneratorParam<int> taps{"taps", 5};
+  Input<Buffer> dy{"dy", 5}, w{"w", 5};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 5};
+
+  void configure() {
+    dy.set_type(dtype);
+    w.set_type(dtype);
+    dx.set_type(dtype);
+  }
+
+  void generate() {
+    const Winograd form{taps};
+    ZeroMin(dy, 5);
+    ZeroMin(w, 5);
+    ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
+                           dtype, accumulate_dx};
+    for (int d = 0; d < 3; ++d) in.axes[d] = {1, 0, 1, dy.dim(d).extent(), 1};
+    in.w = ExchangedWeights(w);
+    WinogradShape shape;
+    WinogradAdjoint op(form, in, {pad_x, pad_y}, [&](const std::vector<Expr>& extent) {
+      const std::vector<Expr> of_dy{dy.dim(0).extent(), dy.dim(1).extent(), 1, extent[3],
+                                    extent[4]};
+      return shape = ShapeFor(form, of_dy, in.in_channels, dtype, get_target(), Numbers());
+    });
+    ScheduleCpu(op, form, in, shape);
+    dx = op.result;
+    ZeroMin(dx, 5);
+  }
+};
+
 class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKernel> {
  public:
   Halide::GeneratorParam<int> taps{"taps", 3};
@@ -392,4 +462,5 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
 
 HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionKernel, winograd_convolution)
 HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionDxKernel, winograd_convolution_dx)
+HALIDE_REGISTER_GENERATOR(halite::WinogradAdjointKernel, winograd_convolution_adjoint)
 HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionDwKernel, winograd_convolution_dw)

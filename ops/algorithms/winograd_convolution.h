@@ -5,8 +5,10 @@
 // (2015):
 //   y = A' [sum_ci (G w G') * (B' x B)] A
 // for each tile of 4 x 4 or 2 x 2 outputs, from 6 x 6 inputs; * multiplies element by element: 36
-// products where the direct sum takes 144 or 100. The adjoint is the gradient to the weights:
+// products where the direct sum takes 144 or 100. The adjoints are the gradients,
 //   dw = G' [sum_tiles (A dy A') * (B' x B)] G
+//   dx = sum_tiles B [sum_co (G w G') * (A dy A')] B'
+// of which the second adds up tiles that overlap; dx is a convolution, too, with flipped weights.
 // The rounding error in float32 is some ten times larger than that of the direct sum (up to 1e-5 of
 // the largest output), and a NaN or an infinity of the input makes all outputs of its tiles NaN.
 #ifndef HALITE_OPS_ALGORITHMS_WINOGRAD_CONVOLUTION_H_
@@ -151,24 +153,101 @@ struct WinogradShape {
   Halide::Expr rows, images;  // of a task
 };
 
+// sum_ci (G w G') * (m X m') of the tiles X of a task: the part of both forms before the
+// transformation of the products.
+struct WinogradProducts {
+  // Lane v of a plane of channels; point e of 36 (row * 6 + column); tile t of a task; plane of
+  // input channels, block of output channels.
+  Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, block{"block"}, task{"task"}, ci{"ci"},
+      kx{"kx"}, j{"j"};
+  Halide::Var p{"p"}, group{"group"};  // of the sums of a register tile
+  Halide::RDom tail;                   // tiles past the last one
+  Halide::RDom terms;                  // lane, plane
+  WinogradTiles tiles;                 // of a task
+  std::optional<WinogradPoints> input;
+  Halide::Func weight_columns{"weight_columns"}, weights{"weights"};
+  Halide::Func sum{"sum"}, products{"products"};
+
+  // `window`: of the task, in which tiles begin form.tile() pixels apart.
+  WinogradProducts(const Winograd& form, const ConvolutionOperands& in, const WinogradShape& shape,
+                   const WinogradMatrix& m, const PaddedWindow& window,
+                   const WinogradTiles& tiles_of_task)
+      : tiles(tiles_of_task) {
+    using namespace Halide;
+    TransformWeights(form, in, shape);
+    input.emplace(m, form.tile(), window, tiles, shape.lanes, in.type, std::vector<Var>{task});
+    tail = RDom(0, shape.tiles, "tail");
+    const Expr count = tiles.Count();
+    tail.where(count + tail < CeilDiv(count, shape.tiles) * shape.tiles);
+    input->points(input->v, input->e, count + tail, input->plane, task) = cast(in.type, 0);
+
+    terms = RDom(0, shape.lanes, 0, CeilDiv(in.in_channels, shape.lanes), "terms");
+    sum(v, p, group, e, block, task) = cast(in.type, 0);
+    sum(v, p, group, e, block, task) +=
+        weights(v, terms.y * shape.lanes + terms.x, e, block) *
+        input->points(terms.x, e, group * shape.tiles + p, terms.y, task);
+    products(v, e, t, block, task) = sum(v, t % shape.tiles, t / shape.tiles, e, block, task);
+  }
+
+ private:
+  // Channels past the last one: zero where they are summed, a repetition where they are not stored.
+  void TransformWeights(const Winograd& form, const ConvolutionOperands& in,
+                        const WinogradShape& shape) {
+    using namespace Halide;
+    const Expr co = min(block * shape.lanes + v, in.out_channels - 1);
+    const Expr from = min(ci, in.in_channels - 1);
+    const WinogradMatrix matrix = form.Weights();
+    weight_columns(v, j, kx, ci, block) =
+        mux(j, Transformed(matrix, [&](int ky) { return in.w(kx, ky, 0, from, co); }));
+    std::vector<Expr> values;
+    for (int a = 0; a < kWinogradWindow; ++a) {
+      for (const Expr& value :
+           Transformed(matrix, [&](int k) { return weight_columns(v, a, k, ci, block); })) {
+        values.push_back(select(ci < in.in_channels, value, cast(in.type, 0)));
+      }
+    }
+    weights(v, ci, e, block) = mux(e, values);
+  }
+};
+
+// m P m' of the products P(a * 6 + b) of a tile: `half` is m P, by rows; the values are those of
+// half(row * 6 + b), row after row.
+inline std::vector<Halide::Expr> RowsTransformed(
+    const WinogradMatrix& m, const std::function<Halide::Expr(int point)>& product) {
+  std::array<std::vector<Halide::Expr>, kWinogradWindow> column;
+  for (int b = 0; b < kWinogradWindow; ++b) {
+    column[b] = Transformed(m, [&](int a) { return product(a * kWinogradWindow + b); });
+  }
+  std::vector<Halide::Expr> values;
+  for (size_t row = 0; row < m.size(); ++row) {
+    for (int b = 0; b < kWinogradWindow; ++b) values.push_back(column[b][row]);
+  }
+  return values;
+}
+
+inline std::vector<Halide::Expr> ColumnsTransformed(
+    const WinogradMatrix& m, const std::function<Halide::Expr(int place)>& half) {
+  std::vector<Halide::Expr> values;
+  for (size_t row = 0; row < m.size(); ++row) {
+    const int first = static_cast<int>(row) * kWinogradWindow;
+    for (const Halide::Expr& value : Transformed(m, [&](int b) { return half(first + b); })) {
+      values.push_back(value);
+    }
+  }
+  return values;
+}
+
 struct WinogradConvolution {
   static constexpr int kRun = 8;  // pixels that are stored at once, those of some tiles
 
   Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
-  // Lane v of a plane of channels; point e of 36 (row * 6 + column); tile t of a task; plane of
-  // input channels, block of output channels.
-  Halide::Var v{"v"}, e{"e"}, t{"t"}, plane{"plane"}, block{"block"}, task{"task"}, ci{"ci"},
-      kx{"kx"};
-  Halide::Var p{"p"}, group{"group"};                          // of the sums of a register tile
+  Halide::Var v{"v"}, block{"block"}, task{"task"};
   Halide::Var j{"j"}, s{"s"}, row{"row"}, i{"i"}, run{"run"};  // of a run of tiles
   Halide::Var tile_row{"tile_row"};
-  Halide::RDom tail;   // tiles past the last one
-  Halide::RDom terms;  // lane, plane
   enum Loop { kPixel, kLane, kRow, kRunOfTiles, kTileRow, kImage, kBlock, kTask };
   Halide::RDom r;
-  std::optional<WinogradPoints> input;
-  Halide::Func weight_columns{"weight_columns"}, weights{"weights"}, bias{"bias"};
-  Halide::Func sum{"sum"}, products{"products"}, half{"half"}, outputs{"outputs"};
+  std::optional<WinogradProducts> of_task;
+  Halide::Func bias{"bias"}, half{"half"}, outputs{"outputs"};
   std::vector<Halide::Func> turned;
   Halide::Func result{"convolution"};
 
@@ -182,10 +261,11 @@ struct WinogradConvolution {
     const WinogradShape shape = shape_for(extent_);
     across_ = CeilDiv(extent_[0], tile_);
     groups_ = CeilDiv(CeilDiv(extent_[1], tile_), shape.rows);
-    tiles_ = {across_, shape.rows, shape.images};
-    TransformWeights(in, shape);
-    TransformInput(in, shape);
-    Multiply(in, shape);
+    of_task.emplace(
+        form, in, shape, Winograd::Input(),
+        PaddedWindow(in.x, in.axes, in.in_channels, extent_[4], in.type,
+                     {{task}, FirstRow(task, shape) * tile_, 0, 0, FirstImage(task, shape)}),
+        WinogradTiles{across_, shape.rows, shape.images});
     TransformOutput(in, shape);
     Store(in, shape);
   }
@@ -195,7 +275,6 @@ struct WinogradConvolution {
   const int tile_;
   std::vector<Halide::Expr> extent_;  // of the result
   Halide::Expr across_, groups_;      // tiles in a row, groups of rows
-  WinogradTiles tiles_;               // of a task
 
   // First row of tiles and first image of a task.
   Halide::Expr FirstRow(const Halide::Expr& task, const WinogradShape& shape) const {
@@ -205,71 +284,20 @@ struct WinogradConvolution {
     return task / groups_ * shape.images;
   }
 
-  // Channels past the last one: zero where they are summed, a repetition where they are not stored.
-  void TransformWeights(const ConvolutionOperands& in, const WinogradShape& shape) {
-    using namespace Halide;
-    const Expr co = min(block * shape.lanes + v, in.out_channels - 1);
-    const Expr from = min(ci, in.in_channels - 1);
-    const WinogradMatrix matrix = form_.Weights();
-    weight_columns(v, j, kx, ci, block) =
-        mux(j, Transformed(matrix, [&](int ky) { return in.w(kx, ky, 0, from, co); }));
-    std::vector<Expr> values;
-    for (int a = 0; a < kWinogradWindow; ++a) {
-      for (const Expr& value :
-           Transformed(matrix, [&](int k) { return weight_columns(v, a, k, ci, block); })) {
-        values.push_back(select(ci < in.in_channels, value, cast(in.type, 0)));
-      }
-    }
-    weights(v, ci, e, block) = mux(e, values);
-    bias(v, block) = in.b.defined() ? Expr(in.b(co)) : cast(in.type, 0);
-  }
-
-  void TransformInput(const ConvolutionOperands& in, const WinogradShape& shape) {
-    using namespace Halide;
-    input.emplace(
-        Winograd::Input(), tile_,
-        PaddedWindow(in.x, in.axes, in.in_channels, extent_[4], in.type,
-                     {{task}, FirstRow(task, shape) * tile_, 0, 0, FirstImage(task, shape)}),
-        tiles_, shape.lanes, in.type, std::vector<Var>{task});
-    tail = RDom(0, shape.tiles, "tail");
-    const Expr count = tiles_.Count();
-    tail.where(count + tail < CeilDiv(count, shape.tiles) * shape.tiles);
-    input->points(input->v, input->e, count + tail, input->plane, task) = cast(in.type, 0);
-  }
-
-  void Multiply(const ConvolutionOperands& in, const WinogradShape& shape) {
-    using namespace Halide;
-    terms = RDom(0, shape.lanes, 0, CeilDiv(in.in_channels, shape.lanes), "terms");
-    sum(v, p, group, e, block, task) = cast(in.type, 0);
-    sum(v, p, group, e, block, task) +=
-        weights(v, terms.y * shape.lanes + terms.x, e, block) *
-        input->points(terms.x, e, group * shape.tiles + p, terms.y, task);
-    products(v, e, t, block, task) = sum(v, t % shape.tiles, t / shape.tiles, e, block, task);
-  }
-
   // Of the tiles of a run: s counts them, j their outputs.
   void TransformOutput(const ConvolutionOperands& in, const WinogradShape& shape) {
     using namespace Halide;
-    const Expr tile = tiles_.At(min(run * (kRun / tile_) + s, across_ - 1), tile_row, i);
-    const WinogradMatrix matrix = form_.Output();
-    std::array<std::vector<Expr>, kWinogradWindow> column;
-    for (int b = 0; b < kWinogradWindow; ++b) {
-      column[b] = Transformed(
-          matrix, [&](int a) { return products(v, a * kWinogradWindow + b, tile, block, task); });
-    }
-    std::vector<Expr> values;
-    for (int row = 0; row < tile_; ++row) {
-      for (int b = 0; b < kWinogradWindow; ++b) values.push_back(column[b][row]);
-    }
-    half(v, j, s, run, tile_row, i, block, task) = mux(j, values);
-    values.clear();
-    for (int row = 0; row < tile_; ++row) {
-      for (const Expr& value : Transformed(matrix, [&](int b) {
-             return half(v, row * kWinogradWindow + b, s, run, tile_row, i, block, task);
-           })) {
-        values.push_back(value + bias(v, block));
-      }
-    }
+    const Expr tile = of_task->tiles.At(min(run * (kRun / tile_) + s, across_ - 1), tile_row, i);
+    const Expr co = min(block * shape.lanes + v, in.out_channels - 1);
+    bias(v, block) = in.b.defined() ? Expr(in.b(co)) : cast(in.type, 0);
+    half(v, j, s, run, tile_row, i, block, task) =
+        mux(j, RowsTransformed(form_.Output(), [&](int point) {
+              return of_task->products(v, point, tile, block, task);
+            }));
+    std::vector<Expr> values = ColumnsTransformed(form_.Output(), [&](int place) {
+      return half(v, place, s, run, tile_row, i, block, task);
+    });
+    for (Expr& value : values) value += bias(v, block);
     outputs(v, j, s, run, tile_row, i, block, task) = mux(j, values);
     const Var e("e");
     Func list("run");
@@ -307,6 +335,87 @@ struct WinogradConvolution {
     result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
                  turned.back()(r[kLane] * kRun + r[kPixel], r[kRow], r[kRunOfTiles], r[kTileRow],
                                r[kImage], r[kBlock], r[kTask]);
+  }
+};
+
+// w'(kx, ky, kz, co, ci) = w(kx, ky, kz, ci, co)
+inline Halide::Func ExchangedWeights(const Halide::Func& w) {
+  Halide::Var kx("kx"), ky("ky"), kz("kz"), ci("ci"), co("co");
+  Halide::Func exchanged("exchanged");
+  exchanged(kx, ky, kz, co, ci) = w(kx, ky, kz, ci, co);
+  return exchanged;
+}
+
+// dx of a convolution by the adjoint: a task is `images` whole images. There are fewer tiles than
+// by flipped weights where the padding is less than what taps reach: 16 instead of 36 where 12 x 12
+// pixels give 8 x 8.
+struct WinogradAdjoint {
+  static constexpr int kRun = 8;  // pixels that are stored at once
+
+  Halide::Var x{"x"}, y{"y"}, z{"z"}, c{"c"}, n{"n"};
+  Halide::Var v{"v"}, j{"j"}, s{"s"}, i{"i"}, run{"run"}, block{"block"}, task{"task"};
+  Halide::RDom tiles;  // column and row of a patch of 6 x 6, x and y of its tile
+  enum Loop { kPixel, kLane, kRunOfPixels, kRow, kImage, kBlock, kTask };
+  Halide::RDom r;
+  std::optional<WinogradProducts> of_task;
+  Halide::Func half{"half"}, outputs{"outputs"}, added{"added"};
+  std::vector<Halide::Func> turned;
+  Halide::Func result{"convolution_dx"};
+
+  // `in.x` is dy with unit axes, `pad` that of the convolution.
+  WinogradAdjoint(
+      const Winograd& form, const ConvolutionOperands& in, const std::array<Halide::Expr, 2>& pad,
+      const std::function<WinogradShape(const std::vector<Halide::Expr>& extent)>& shape_for) {
+    using namespace Halide;
+    result(x, y, z, c, n) = undef(in.type);
+    std::vector<Expr> extent;
+    for (int d = 0; d < 5; ++d) extent.push_back(result.output_buffer().dim(d).extent());
+    const WinogradShape shape = shape_for(extent);
+    const int tile = form.tile(), lanes = shape.lanes;
+    const Expr across = CeilDiv(in.axes[0].in, tile), down = CeilDiv(in.axes[1].in, tile);
+    of_task.emplace(form, in, shape, Transposed(form.Output()),
+                    PaddedWindow(in.x, in.axes, in.in_channels, extent[4], in.type,
+                                 {{task}, 0, 0, 0, task * shape.images}),
+                    WinogradTiles{across, down, shape.images});
+    const WinogradMatrix back = Transposed(Winograd::Input());
+    half(v, j, s, y, i, block, task) =
+        mux(j, RowsTransformed(back, [&](int point) {
+              return of_task->products(v, point, of_task->tiles.At(s, y, i), block, task);
+            }));
+    outputs(v, j, s, y, i, block, task) = mux(j, ColumnsTransformed(back, [&](int place) {
+                                                return half(v, place, s, y, i, block, task);
+                                              }));
+    added(v, x, y, i, block, task) = cast(in.type, 0);
+    tiles = RDom(0, kWinogradWindow, 0, kWinogradWindow, 0, across, 0, down, "tiles");
+    added(v, tiles[2] * tile + tiles[0], tiles[3] * tile + tiles[1], i, block, task) +=
+        outputs(v, tiles[1] * kWinogradWindow + tiles[0], tiles[2], tiles[3], i, block, task);
+
+    const Var e("e");
+    Func list("run");
+    list(e, run, y, i, block, task) =
+        added(e % lanes, run * kRun + e / lanes + pad[0], y + pad[1], i, block, task);
+    turned = Shuffles(list, kRun, lanes);
+    r = RDom({{0, kRun},
+              {0, lanes},
+              {0, CeilDiv(extent[0], kRun)},
+              {0, extent[1]},
+              {0, shape.images},
+              {0, CeilDiv(extent[3], lanes)},
+              {0, CeilDiv(extent[4], shape.images)}},
+             "r");
+    const Expr at_x = r[kRunOfPixels] * kRun + r[kPixel];
+    const Expr at_c = r[kBlock] * lanes + r[kLane];
+    const Expr at_n = r[kTask] * shape.images + r[kImage];
+    r.where(at_n < extent[4]);
+    r.where(at_c < extent[3]);
+    r.where(likely(at_x < extent[0]));
+    const auto inside = [&](const Expr& at, int d) {
+      return unsafe_promise_clamped(at, 0, extent[d] - 1);
+    };
+    const std::vector<Expr> to{inside(at_x, 0), r[kRow], 0, inside(at_c, 3), inside(at_n, 4)};
+    result(to) = select(in.accumulate, result(to), cast(in.type, 0)) +
+                 turned.back()(r[kLane] * kRun + r[kPixel], r[kRunOfPixels], r[kRow], r[kImage],
+                               r[kBlock], r[kTask]);
   }
 };
 
