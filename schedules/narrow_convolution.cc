@@ -37,8 +37,7 @@ NarrowConvolutionShape ShapeFor(const Halide::Type& type, const Target& target) 
 
 // Channel by channel: its rows are one run in memory. The next ones are requested meanwhile (batches
 // come from memory: 3x3 stride 2 3-32 @224, 16 does 75 GFLOP/s instead of 63).
-void ScheduleRows(NarrowConvolutionGradient& op, const Expr& width, const LoopLevel& where,
-                  int lanes) {
+void ScheduleRows(NarrowConvolution& op, const Expr& width, const LoopLevel& where, int lanes) {
   PaddedWindow& in = *op.window;
   ScheduleWindow(in, where, lanes);
   in.padded.bound(in.x, 0, op.pitch);
@@ -51,9 +50,8 @@ void ScheduleRows(NarrowConvolutionGradient& op, const Expr& width, const LoopLe
 
 // The sums of the tile for `channels` channels: the weights of a tap are broadcast, and 16 channels
 // of dy under a tile stay in the first cache for all taps.
-void ScheduleSums(NarrowConvolutionGradient& op, size_t tile, const ConvolutionAxis& y,
-                  bool shares_rows) {
-  using Op = NarrowConvolutionGradient;
+void ScheduleSums(NarrowConvolution& op, size_t tile, const ConvolutionAxis& y, bool shares_rows) {
+  using Op = NarrowConvolution;
   const Halide::RDom& s = op.sums[tile];
   Stage sum = op.sum.update(static_cast<int>(tile));
   sum.vectorize(op.v).unroll(s[Op::kSumRow]).unroll(s[Op::kSumChannel]).never_partition_all();
@@ -71,9 +69,9 @@ void ScheduleSums(NarrowConvolutionGradient& op, size_t tile, const ConvolutionA
                 s[Op::kTapZ], part});
 }
 
-void ScheduleCpu(NarrowConvolutionGradient& op, const ConvolutionOperands& in,
+void ScheduleCpu(NarrowConvolution& op, const ConvolutionOperands& in,
                  const NarrowConvolutionShape& shape, const Target& target) {
-  using Op = NarrowConvolutionGradient;
+  using Op = NarrowConvolution;
   const Expr stride = in.axes[0].stride;
   const RVar tile("tile"), vector("vector"), lane("lane");
   op.result.update()
@@ -108,13 +106,50 @@ void ScheduleCpu(NarrowConvolutionGradient& op, const ConvolutionOperands& in,
   for (size_t i = 0; i < op.sums.size(); ++i) {
     ScheduleSums(op, i, in.axes[1], HasManyRegisters(target) && shape.tiles[i].channels == 1);
   }
-  Stage result = op.result.update();
+  if (Halide::Internal::is_const(stride)) return;
   for (int usual : {1, 2}) {
-    const Expr has_stride = stride == usual && in.axes[1].stride == usual && in.axes[2].stride == 1;
-    result.specialize(has_stride && !in.accumulate);
-    result.specialize(has_stride);
+    op.result.update().specialize(stride == usual && in.axes[1].stride == usual &&
+                                  in.axes[2].stride == 1 && !in.accumulate);
   }
 }
+
+Func Scheduled(const ConvolutionOperands& in, const Target& target) {
+  const NarrowConvolutionShape shape = ShapeFor(in.type, target);
+  NarrowConvolution op(in, shape);
+  ScheduleCpu(op, in, shape, target);
+  return op.result;
+}
+
+class NarrowConvolutionKernel : public OpGenerator<NarrowConvolutionKernel> {
+ public:
+  Input<Buffer> x{"x", 5}, w{"w", 5}, b{"b", 1};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
+  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  Output<Buffer> y{"y", 5};
+
+  void configure() {
+    x.set_type(dtype);
+    w.set_type(dtype);
+    b.set_type(dtype);
+    y.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(x, 5);
+    ZeroMin(w, 5);
+    ZeroMin(b, 1);
+    const Expr pad[] = {pad_x, pad_y, pad_z}, dilation[] = {dilation_x, dilation_y, dilation_z};
+    ConvolutionOperands in{x, {}, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
+    for (int d = 0; d < 3; ++d) {
+      const Expr taps = w.dim(d).extent();
+      in.axes[d] = {1, (taps - 1) * dilation[d] - pad[d], dilation[d], x.dim(d).extent(), taps};
+    }
+    in.w = FlippedWeights(w, in.axes);
+    y = Scheduled(in, get_target());
+    ZeroMin(y, 5);
+  }
+};
 
 class NarrowConvolutionDxKernel : public OpGenerator<NarrowConvolutionDxKernel> {
  public:
@@ -143,10 +178,7 @@ class NarrowConvolutionDxKernel : public OpGenerator<NarrowConvolutionDxKernel> 
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], dy.dim(d).extent(), w.dim(d).extent()};
     }
-    const NarrowConvolutionShape shape = ShapeFor(dtype, get_target());
-    NarrowConvolutionGradient op(in, shape);
-    ScheduleCpu(op, in, shape, get_target());
-    dx = op.result;
+    dx = Scheduled(in, get_target());
     ZeroMin(dx, 5);
   }
 };
@@ -154,4 +186,5 @@ class NarrowConvolutionDxKernel : public OpGenerator<NarrowConvolutionDxKernel> 
 }  // namespace
 }  // namespace halite
 
+HALIDE_REGISTER_GENERATOR(halite::NarrowConvolutionKernel, narrow_convolution)
 HALIDE_REGISTER_GENERATOR(halite::NarrowConvolutionDxKernel, narrow_convolution_dx)

@@ -35,7 +35,7 @@ struct NarrowConvolutionShape {
   }
 };
 
-struct NarrowConvolutionGradient {
+struct NarrowConvolution {
   // Place inside a tile: lane v, phase of x, row p, channel; then the place of the tile: t along x,
   // phase of y, task (a row of tiles of one slice of an image).
   Halide::Var v{"v"}, phase{"phase"}, p{"p"}, ci{"ci"}, t{"t"}, phase_y{"phase_y"}, task{"task"};
@@ -47,10 +47,10 @@ struct NarrowConvolutionGradient {
   std::vector<Halide::RDom> sums;  // by tile
   enum Loop { kX, kRow, kChannel, kPhaseY, kTask };
   Halide::RDom r;
-  Halide::Func packed{"packed"}, sum{"sum"}, run{"run"}, result{"narrow_convolution_dx"};
+  Halide::Func packed{"packed"}, sum{"sum"}, run{"run"}, result{"narrow_convolution"};
 
   // The operands are dy and the weights, the extents of `axes` those of dy.
-  NarrowConvolutionGradient(const ConvolutionOperands& in, const NarrowConvolutionShape& shape) {
+  NarrowConvolution(const ConvolutionOperands& in, const NarrowConvolutionShape& shape) {
     using namespace Halide;
     const ConvolutionAxes& a = in.axes;
     const Var x("x"), y("y"), z("z"), c("c"), n("n");
@@ -81,7 +81,8 @@ struct NarrowConvolutionGradient {
     pitch = (vectors / 2 * 2 + 1) * shape.lanes;
     packed(ci, co, kx, ky, kz) = in.w(kx, ky, kz, ci, co);
 
-    sum(v, phase, p, ci, t, phase_y, task) = cast(in.type, 0);
+    sum(v, phase, p, ci, t, phase_y, task) =
+        in.b.defined() ? Expr(in.b(clamp(ci, 0, extent[3] - 1))) : cast(in.type, 0);
     for (const NarrowConvolutionTile& tile : shape.tiles) {
       RDom s({{0, tile.rows},
               {0, tile.channels},
