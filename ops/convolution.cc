@@ -66,10 +66,9 @@ struct Sizes {
   // So few output channels would leave lanes of the other kernels idle: 6 maps of 28x28 by 5x5 take
   // 1.9 ms backward instead of 2.1, one of 5x5 1.3 us instead of 2.4 (Zen 5, one thread).
   bool is_depthwise() const { return reads_one_channel() && (group > 1 || out_channels <= 8); }
-  // So few channels that vectors of x fill more lanes than vectors of channels, and strides that the
-  // kernels have. On Zen 5, one thread: the gradient to 3 channels of 224x224, 7x7 taps of stride 2
-  // from 64 channels, takes 1.6 ms instead of 6.9, to 32 groups of 4 channels at 56x56 0.12 ms
-  // instead of 0.24.
+  // So few channels that vectors of x fill more lanes than vectors of channels, and strides the
+  // kernels have. Zen 5, one thread: the gradient to 3 channels of 224x224 (7x7 taps of stride 2, 64
+  // channels) takes 1.6 ms instead of 6.9, to 32 groups of 4 channels at 56x56 0.12 instead of 0.24.
   static constexpr int64_t kFewChannels = 4, kNarrowStride = 4;
   bool makes_few_channels() const {
     return out_channels <= kFewChannels * group && !skips_pixels();
@@ -199,7 +198,9 @@ struct Operands {
   Sizes sizes;
 };
 
-void AppendGeometry(const Sizes& sizes, std::vector<KernelArgument>& arguments) {
+// A call with the strides and the like of each axis.
+void CallWithGeometry(Lowering& l, const std::string& kernel, const Sizes& sizes,
+                      std::vector<KernelArgument> arguments) {
   static constexpr const char* kNames[][3] = {{"stride_x", "pad_x", "dilation_x"},
                                               {"stride_y", "pad_y", "dilation_y"},
                                               {"stride_z", "pad_z", "dilation_z"}};
@@ -210,12 +211,31 @@ void AppendGeometry(const Sizes& sizes, std::vector<KernelArgument>& arguments) 
     arguments.emplace_back(kNames[d][2], axis.dilation);
   }
   arguments.emplace_back("multiplier", sizes.out_channels / sizes.group);
+  l.Call(kernel, std::move(arguments));
 }
 
 // Channels of group `g`, one of `groups`.
 Operand GroupOf(const Operand& operand, int dim, int64_t g, int64_t groups) {
   const int64_t extent = operand.dims()[dim].extent / groups;
   return operand.Slice(dim, g * extent, extent);
+}
+
+// An array of which each group has a part, along `dim`.
+struct Grouped {
+  const char* name;
+  Operand array;
+  int dim;
+};
+
+void CallForGroups(Lowering& l, const std::string& kernel, const Sizes& sizes,
+                   const std::vector<Grouped>& arrays) {
+  for (int64_t g = 0; g < sizes.group; ++g) {
+    std::vector<KernelArgument> arguments;
+    for (const Grouped& a : arrays) {
+      arguments.emplace_back(a.name, GroupOf(a.array, a.dim, g, sizes.group));
+    }
+    CallWithGeometry(l, kernel, sizes, std::move(arguments));
+  }
 }
 
 // A convolution of one tap as products of matrices: channels by pixels, for each of the batch.
@@ -341,10 +361,8 @@ void ConvolutionForward(Lowering& l) {
   if (!l.given(2)) l.Fill(b, 0);
   const Operand x = op.Input(l.x(0)), w = op.Weights(l.x(1)), y = op.Output(l.y());
   if (op.sizes.is_depthwise()) {
-    std::vector<KernelArgument> arguments = {
-        {"x", x}, {"w", op.DepthwiseWeights(l.x(1))}, {"b", b}, {"y", y}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call("depthwise_convolution", std::move(arguments));
+    CallWithGeometry(l, "depthwise_convolution", op.sizes,
+                     {{"x", x}, {"w", op.DepthwiseWeights(l.x(1))}, {"b", b}, {"y", y}});
     return;
   }
   if (const std::string kernel = op.Winograd(l, "convolution"); !kernel.empty()) {
@@ -357,15 +375,8 @@ void ConvolutionForward(Lowering& l) {
     return;
   }
   const bool is_narrow = op.sizes.makes_few_channels() && l.Offers("narrow_convolution");
-  for (int64_t g = 0; g < op.sizes.group; ++g) {
-    const int64_t groups = op.sizes.group;
-    std::vector<KernelArgument> arguments = {{"x", GroupOf(x, kChannels, g, groups)},
-                                             {"w", GroupOf(w, kOutmaps, g, groups)},
-                                             {"b", GroupOf(b, 0, g, groups)},
-                                             {"y", GroupOf(y, kChannels, g, groups)}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call(is_narrow ? "narrow_convolution" : "convolution", std::move(arguments));
-  }
+  CallForGroups(l, is_narrow ? "narrow_convolution" : "convolution", op.sizes,
+                {{"x", x, kChannels}, {"w", w, kOutmaps}, {"b", b, 0}, {"y", y, kChannels}});
 }
 
 // The inputs i = phase + stride q of one axis meet the taps k = first + step j, through the outputs
@@ -442,26 +453,6 @@ void InputGradient(Lowering& l, const Operands& op) {
   }
 }
 
-// The gradient to few channels, group by group.
-void NarrowInputGradient(Lowering& l, const Operands& op) {
-  const int64_t groups = op.sizes.group;
-  for (int64_t g = 0; g < groups; ++g) {
-    std::vector<KernelArgument> arguments = {
-        {"dy", GroupOf(op.Output(l.dy()), kChannels, g, groups)},
-        {"w", GroupOf(op.Weights(l.x(1)), kOutmaps, g, groups)},
-        {"dx", GroupOf(op.Input(l.dx(0)), kChannels, g, groups)}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call("narrow_convolution_dx", std::move(arguments));
-  }
-}
-
-void DepthwiseInputGradient(Lowering& l, const Operands& op) {
-  std::vector<KernelArgument> arguments = {
-      {"dy", op.Output(l.dy())}, {"w", op.DepthwiseWeights(l.x(1))}, {"dx", op.Input(l.dx(0))}};
-  AppendGeometry(op.sizes, arguments);
-  l.Call("depthwise_convolution_dx", std::move(arguments));
-}
-
 // dw = dy P' with the patches P [(input channel, tap), pixel] of x, where the pixels are those of
 // all images: P(c, k, i) is the sample that tap k meets at output i, zero in the padding.
 void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
@@ -507,10 +498,8 @@ void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
 void WeightsGradient(Lowering& l, const Operands& op) {
   const Operand x = op.Input(l.x(0)), dy = op.Output(l.dy());
   if (op.sizes.is_depthwise()) {
-    std::vector<KernelArgument> arguments = {
-        {"x", x}, {"dy", dy}, {"dw", op.DepthwiseWeights(l.dx(1))}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call("depthwise_convolution_dw", std::move(arguments));
+    CallWithGeometry(l, "depthwise_convolution_dw", op.sizes,
+                     {{"x", x}, {"dy", dy}, {"dw", op.DepthwiseWeights(l.dx(1))}});
     return;
   }
   const std::string kernel =
@@ -527,15 +516,9 @@ void WeightsGradient(Lowering& l, const Operands& op) {
     WeightsGradientOfPatches(l, op);
     return;
   }
-  const int64_t groups = op.sizes.group;
-  for (int64_t g = 0; g < groups; ++g) {
-    std::vector<KernelArgument> arguments = {
-        {"x", GroupOf(x, kChannels, g, groups)},
-        {"dy", GroupOf(dy, kChannels, g, groups)},
-        {"dw", GroupOf(op.Weights(l.dx(1)), kOutmaps, g, groups)}};
-    AppendGeometry(op.sizes, arguments);
-    l.Call("convolution_dw", std::move(arguments));
-  }
+  CallForGroups(
+      l, "convolution_dw", op.sizes,
+      {{"x", x, kChannels}, {"dy", dy, kChannels}, {"dw", op.Weights(l.dx(1)), kOutmaps}});
 }
 
 void ConvolutionBackward(Lowering& l) {
@@ -546,10 +529,16 @@ void ConvolutionBackward(Lowering& l) {
   } else {
     if (l.wants(0)) {
       if (op.sizes.reads_few_channels() && l.Offers("narrow_convolution_dx")) {
-        NarrowInputGradient(l, op);
+        CallForGroups(l, "narrow_convolution_dx", op.sizes,
+                      {{"dy", op.Output(l.dy()), kChannels},
+                       {"w", op.Weights(l.x(1)), kOutmaps},
+                       {"dx", op.Input(l.dx(0)), kChannels}});
       } else if (op.sizes.reads_one_channel()) {
         // The sum runs over the output channels: vectors of x, not of channels.
-        DepthwiseInputGradient(l, op);
+        CallWithGeometry(l, "depthwise_convolution_dx", op.sizes,
+                         {{"dy", op.Output(l.dy())},
+                          {"w", op.DepthwiseWeights(l.x(1))},
+                          {"dx", op.Input(l.dx(0))}});
       } else {
         InputGradient(l, op);
       }
