@@ -67,8 +67,8 @@ struct Sizes {
   // 1.9 ms backward instead of 2.1, one of 5x5 1.3 us instead of 2.4 (Zen 5, one thread).
   bool is_depthwise() const { return reads_one_channel() && (group > 1 || out_channels <= 8); }
   // So few channels that vectors of x fill more lanes than vectors of channels, and strides the
-  // kernels have. Zen 5, one thread: the gradient to 3 channels of 224x224 (7x7 taps of stride 2, 64
-  // channels) takes 1.6 ms instead of 6.9, to 32 groups of 4 channels at 56x56 0.12 instead of 0.24.
+  // kernels have. Zen 5, one thread: the gradient to 3 channels of 224x224 (7x7 taps of stride 2 to
+  // 64 channels) takes 1.6 ms instead of 6.9, to 32 groups of 4 at 56x56 0.12 instead of 0.24.
   static constexpr int64_t kFewChannels = 4, kNarrowStride = 4;
   bool makes_few_channels() const {
     return out_channels <= kFewChannels * group && !skips_pixels();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gradient of a convolution to an input of few channels, in vectors of x:
+// Sums over many channels for few, in vectors of x: the gradient of a convolution to its input
 //   dx(x, y, z, ci, n) = sum of dy(ox, oy, oz, co, n) * w(kx, ky, kz, ci, co)
 // over co and all taps and outputs with ox * stride_x + kx * dilation_x - pad_x = x, and so on.
+// A convolution of stride 1 is one as well, of flipped weights. (Shapes as in convolution.h.)
 //
 // Inputs x = q * stride + phase of one phase meet tap k through the outputs q + Shift(k), so that a
-// tap adds a dense row of dy to the sums of its phase. (Shapes as in convolution.h.)
+// tap adds a dense row of dy to the sums of its phase.
 #ifndef HALITE_OPS_ALGORITHMS_NARROW_CONVOLUTION_H_
 #define HALITE_OPS_ALGORITHMS_NARROW_CONVOLUTION_H_
 
@@ -49,7 +50,8 @@ struct NarrowConvolution {
   Halide::RDom r;
   Halide::Func packed{"packed"}, sum{"sum"}, run{"run"}, result{"narrow_convolution"};
 
-  // The operands are dy and the weights, the extents of `axes` those of dy.
+  // The operands as the gradient has them: dy for x, its extents in the axes, and co for the input
+  // channels. The shape is for the channels of the result.
   NarrowConvolution(const ConvolutionOperands& in, const NarrowConvolutionShape& shape) {
     using namespace Halide;
     const ConvolutionAxes& a = in.axes;
