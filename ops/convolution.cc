@@ -167,6 +167,25 @@ Operand GroupOf(const Operand& operand, int dim, int64_t g, int64_t groups) {
   return operand.Slice(dim, g * extent, extent);
 }
 
+// An array of which each group has a part, along `dim`.
+struct Grouped {
+  const char* name;
+  Operand array;
+  int dim;
+};
+
+void CallForGroups(Lowering& l, const std::string& kernel, const Sizes& sizes,
+                   const std::vector<Grouped>& arrays) {
+  for (int64_t g = 0; g < sizes.group; ++g) {
+    std::vector<KernelArgument> arguments;
+    for (const Grouped& a : arrays) {
+      arguments.emplace_back(a.name, GroupOf(a.array, a.dim, g, sizes.group));
+    }
+    AppendGeometry(sizes, kMaxSpatial, arguments);
+    l.Call(kernel, std::move(arguments));
+  }
+}
+
 // A convolution of one tap as products of matrices: channels by pixels, for each of the batch.
 class ChannelProducts {
  public:
@@ -307,15 +326,9 @@ void ConvolutionForward(Lowering& l) {
                     {"y", y}});
     return;
   }
-  for (int64_t g = 0; g < op.sizes.group; ++g) {
-    const int64_t groups = op.sizes.group;
-    std::vector<KernelArgument> arguments = {{"x", GroupOf(x, kChannels, g, groups)},
-                                             {"w", GroupOf(w, kOutmaps, g, groups)},
-                                             {"b", GroupOf(b, 0, g, groups)},
-                                             {"y", GroupOf(y, kChannels, g, groups)}};
-    AppendGeometry(op.sizes, kMaxSpatial, arguments);
-    l.Call("convolution", std::move(arguments));
-  }
+  const bool makes_few = op.sizes.makes_few_channels() && l.Offers("few_channels_convolution");
+  CallForGroups(l, makes_few ? "few_channels_convolution" : "convolution", op.sizes,
+                {{"x", x, kChannels}, {"w", w, kOutmaps}, {"b", b, 0}, {"y", y, kChannels}});
 }
 
 // The inputs i = phase + stride q of one axis meet the taps k = first + step j, through the outputs
@@ -393,14 +406,6 @@ void InputGradient(Lowering& l, const Operands& op) {
   }
 }
 
-void DepthwiseInputGradient(Lowering& l, const Operands& op) {
-  const Depthwise depthwise(l, op);
-  depthwise.Call(l, "_dx",
-                 {{"dy", depthwise.Output(l.dy())},
-                  {"w", depthwise.Weights(l.x(1))},
-                  {"dx", depthwise.Input(l.dx(0))}});
-}
-
 // dw = dy P' with the patches P [(input channel, tap), pixel] of x, where the pixels are those of
 // all images: P(c, k, i) is the sample that tap k meets at output i, zero in the padding.
 void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
@@ -467,15 +472,9 @@ void WeightsGradient(Lowering& l, const Operands& op) {
     WeightsGradientOfPatches(l, op);
     return;
   }
-  const int64_t groups = op.sizes.group;
-  for (int64_t g = 0; g < groups; ++g) {
-    std::vector<KernelArgument> arguments = {
-        {"x", GroupOf(x, kChannels, g, groups)},
-        {"dy", GroupOf(dy, kChannels, g, groups)},
-        {"dw", GroupOf(op.Weights(l.dx(1)), kOutmaps, g, groups)}};
-    AppendGeometry(op.sizes, kMaxSpatial, arguments);
-    l.Call("convolution_dw", std::move(arguments));
-  }
+  CallForGroups(
+      l, "convolution_dw", op.sizes,
+      {{"x", x, kChannels}, {"dy", dy, kChannels}, {"dw", op.Weights(l.dx(1)), kOutmaps}});
 }
 
 void ConvolutionBackward(Lowering& l) {
@@ -484,9 +483,23 @@ void ConvolutionBackward(Lowering& l) {
     if (l.wants(0)) ChannelProducts(l).InputGradient(l);
     if (l.wants(1)) ChannelProducts(l).WeightsGradient(l);
   } else {
-    // To one channel the sum runs over the output channels: vectors of x, not of channels.
-    if (l.wants(0) && op.sizes.reads_one_channel()) DepthwiseInputGradient(l, op);
-    if (l.wants(0) && !op.sizes.reads_one_channel()) InputGradient(l, op);
+    if (l.wants(0)) {
+      if (op.sizes.reads_few_channels() && l.Offers("few_channels_convolution_dx")) {
+        CallForGroups(l, "few_channels_convolution_dx", op.sizes,
+                      {{"dy", op.Output(l.dy()), kChannels},
+                       {"w", op.Weights(l.x(1)), kOutmaps},
+                       {"dx", op.Input(l.dx(0)), kChannels}});
+      } else if (op.sizes.reads_one_channel()) {
+        // The sum runs over the output channels: vectors of x, not of channels.
+        const Depthwise depthwise(l, op);
+        depthwise.Call(l, "_dx",
+                       {{"dy", depthwise.Output(l.dy())},
+                        {"w", depthwise.Weights(l.x(1))},
+                        {"dx", depthwise.Input(l.dx(0))}});
+      } else {
+        InputGradient(l, op);
+      }
+    }
     if (l.wants(1)) WeightsGradient(l, op);
   }
   if (l.wants(2)) {
@@ -515,6 +528,7 @@ const FunctionDef& ConvolutionFunction() {
     def->backward = ConvolutionBackward;
     def->kernels = {"convolution",
                     "depthwise_convolution",
+                    "few_channels_convolution",
                     "narrow_depthwise_convolution",
                     "winograd_convolution_3x3",
                     "winograd_convolution_5x5",
@@ -524,6 +538,7 @@ const FunctionDef& ConvolutionFunction() {
                              "convolution_dw",
                              "depthwise_convolution_dx",
                              "depthwise_convolution_dw",
+                             "few_channels_convolution_dx",
                              "narrow_depthwise_convolution_dx",
                              "narrow_depthwise_convolution_dw",
                              "winograd_convolution_adjoint_5x5",

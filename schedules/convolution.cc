@@ -20,13 +20,14 @@
 //   3x3 512 @7, 1                 95   37     157 |   84     126 |    -       -
 //   3x3 512 @7, 16               225   87     219 |  206     216 |  146     185
 //   3x3 stride 2 128 @56, 16     178   68     172 |  134     174 |  116     169
-//   7x7 stride 2 3-64 @224, 16   206   79     154 |   31     113 |  158     145
+//   7x7 stride 2 3-64 @224, 16   206   79     154 |    -       - |  158     145
 //
 // 3x3 and 5x5 taps of stride 1 are mostly Winograd's (winograd_convolution.cc), 1x1 are products of
-// matrices. What bounds these: 3x3 the multiply-adds; few terms (5x5 of one channel) the transposed
-// store of a tile; batch 16 the memory; one image of 7x7 the packing of the weights; dw of small
-// images the loop over short rows; dx of a stride the stores of every other element and four calls.
-// Rows are staged whole: a single row of millions of samples is slow.
+// matrices, results of up to 4 channels few_channels_convolution.cc's. What bounds these: 3x3 the
+// multiply-adds; few terms (5x5 of one channel) the transposed store of a tile; batch 16 the
+// memory; one image of 7x7 the packing of the weights; dw of small images the loop over short rows;
+// dx of a stride the stores of every other element and four calls. Rows are staged whole: a single
+// row of millions of samples is slow.
 #include "halite/ops/algorithms/convolution.h"
 
 #include <cstdint>

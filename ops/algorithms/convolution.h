@@ -204,8 +204,8 @@ struct ConvolutionTask {
     const Expr by_slices = by_blocks / slices;
     y = (task - by_rows * row_groups) * shape.rows;
     block = (by_rows - by_blocks * block_groups) * shape.blocks;
-    z = unsafe_promise_clamped(by_blocks - by_slices * slices, 0, slices - 1);
-    n = unsafe_promise_clamped(by_slices, 0, extent[4] - 1);
+    z = clamp(by_blocks - by_slices * slices, 0, slices - 1);
+    n = clamp(by_slices, 0, extent[4] - 1);
   }
 };
 

@@ -140,6 +140,8 @@ const std::vector<GradientCase>& GradientCases() {
       Case("convolution", {{{1, 3, 12, 11}, {4, 3, 3, 3}, {4}}},
            {{"pad", Ints{2, 0}}, {"stride", Ints{2, 2}}, {"dilation", Ints{2, 3}}}),
       Case("convolution", {{{1, 2, 7, 7}, {3, 2, 1, 1}}}, {{"stride", Ints{3, 2}}}),
+      Case("convolution", {{{1, 2, 5, 6, 7}, {3, 2, 3, 3, 2}}},
+           {{"pad", Ints{1, 0, 1}}, {"stride", Ints{2, 3, 2}}}),
       // Products of matrices: of few and of many pixels.
       Case("convolution", {{{3, 4, 5, 7}, {6, 4, 1, 1}, {6}},
                            {{2, 2, 33, 32}, {3, 2, 1, 1}, {3}},

@@ -74,8 +74,9 @@ TEST(RegistryTest, EveryFunctionHasItsKernels) {
         << def->name;
     for (const std::string& kernel : kernels) {
       EXPECT_NE(FindKernel(kernel + "_f32_cpu"), nullptr) << def->name << ": " << kernel;
-      const bool is_for_cpu_alone =
-          absl::StartsWith(kernel, "winograd_") || absl::StartsWith(kernel, "narrow_");
+      const bool is_for_cpu_alone = absl::StartsWith(kernel, "few_channels_") ||
+                                    absl::StartsWith(kernel, "narrow_") ||
+                                    absl::StartsWith(kernel, "winograd_");
       EXPECT_EQ(FindKernel(kernel + "_f32_cuda") != nullptr, kWithCuda && !is_for_cpu_alone)
           << def->name << ": " << kernel;
       if (HasFloat64(*def)) {
