@@ -236,10 +236,7 @@ class ChannelProducts {
       MatrixProduct(l, TransposedWeights(l, g, gathers), {Group(dy, s_.out_channels, g, gathers)},
                     Group(dx, s_.in_channels, g, gathers));
     }
-    if (s_.skips_pixels() && s_.pixels() >= kFewPixels) {
-      Spread(l, dx);
-      return;
-    }
+    if (s_.skips_pixels() && s_.pixels() >= kFewPixels) return Spread(l, dx);
     if (s_.skips_pixels()) l.Fill(l.dx(0), 0);
     if (copies) CopyView(l, Images(dx, s_.in_channels, gathers), Met(l.dx(0)));
   }
@@ -265,9 +262,8 @@ class ChannelProducts {
   // for the result's sake, whose rows are short (and the weights would be packed for each of them);
   // for the gradient to the weights, because a sum of few terms is slow.
   static constexpr int64_t kFewPixels = 64, kManyPixels = 1024;
-  // Weights that leave the second cache are read slowly where they stand transposed: many pixels
-  // pay for a copy (512 to 1024 channels, 16 images of 14 x 14, Zen 5, one thread: the gradient to
-  // the input takes 16 ms instead of 21).
+  // Weights that leave the second cache are slow to read transposed: many pixels pay for a copy
+  // (1024 to 512 channels, 16 images of 14 x 14, Zen 5, one thread: dx in 16 ms instead of 21).
   static constexpr int64_t kLargeWeights = 1 << 18, kPixelsOfLargeWeights = 512;
 
   bool Gathers(int64_t pixels) const { return s_.batch > 1 && s_.pixels() < pixels; }
@@ -317,22 +313,18 @@ class ChannelProducts {
                       g * inputs * outputs);
   }
   // dx := the pixels `met`, 0 between them, in one pass: the gradient of pooling by windows of one
-  // pixel (256 to 512 channels at 56 x 56, stride 2: 10 to 15 % of the whole gradient, but a loss
-  // in rows of 7).
+  // (256 to 512 channels at 56 x 56, stride 2: 10 to 15 % of all time, but a loss in rows of 7).
   void Spread(Lowering& l, const Operand& met) const {
-    const int64_t planes = s_.in_channels * s_.batch;
-    const Axis x = s_.of(0), y = s_.of(1), z = s_.of(2);
-    std::vector<KernelArgument> arguments = {{"dy", met.View({x.out, y.out, z.out, planes})},
-                                             {"including_pad", true},
-                                             {"dx", l.dx(0).View({x.in, y.in, z.in, planes})}};
-    static constexpr const char* kNames[][3] = {{"kernel_x", "stride_x", "pad_x"},
-                                                {"kernel_y", "stride_y", "pad_y"},
-                                                {"kernel_z", "stride_z", "pad_z"}};
-    for (int d = 0; d < kMaxSpatial; ++d) {
-      arguments.emplace_back(kNames[d][0], 1);
-      arguments.emplace_back(kNames[d][1], std::min(s_.of(d).stride, s_.of(d).in));
-      arguments.emplace_back(kNames[d][2], 0);
-    }
+    Sizes s = s_;  // a stride longer than the axis gives one window too, but kernels plan for it
+    for (Axis& axis : s.axes) axis.stride = std::min(axis.stride, axis.in);
+    const int64_t planes = s.in_channels * s.batch;
+    std::vector<KernelArgument> arguments = {
+        {"dy", met.View({s.of(0).out, s.of(1).out, s.of(2).out, planes})},
+        {"dx", l.dx(0).View({s.of(0).in, s.of(1).in, s.of(2).in, planes})},
+        {"including_pad", true}};
+    for (const char* kernel : {"kernel_x", "kernel_y", "kernel_z"})
+      arguments.emplace_back(kernel, 1);
+    AppendGeometry(s, arguments);
     l.Call("average_pooling_grad", std::move(arguments));
   }
   Matrix TransposedWeights(Lowering& l, int64_t g, bool gathered) const {

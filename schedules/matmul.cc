@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Schedules and generator of the batched matrix product: matmul(a, b, bias, adds_bias,
-// accumulate_y, y) with parameters transpose_a and transpose_b. On a CPU the sizes pick a form of tile:
+// accumulate_y, y) with parameters transpose_a and transpose_b. On a CPU the sizes pick a form of
+// tile:
 //   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 8 rows
 //   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows
-//   ahead   m <= k, B plain and far: 8 x 2 vectors, nothing packed, B prefetched
+//   ahead   m <= 2 k, B plain and far: 8 x 2 vectors, nothing packed, B prefetched
 //   direct  B plain and near: 8 x 2 vectors, nothing packed
 //   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k, nothing packed
 //   packed  all others: 8 x 2 vectors, B packed; and A if it is transposed and has many rows
@@ -155,10 +156,12 @@ class CpuScheduler {
     return use;
   }
 
+  // Tiles follow each other down the columns, so that those of B stay in the first cache. Where y is
+  // much larger than B, Direct is as fast, which writes longer runs.
   Expr Ahead(const Expr& others) {
     const Expr bytes = cast<int64_t>(in_.k) * in_.n * in_.batch * in_.type.bytes();
     const Expr use =
-        others && in_.m <= min(in_.k, 256) && in_.k <= 1024 && !Aliased() && bytes >= 1 << 23;
+        others && in_.m <= min(2 * in_.k, 256) && in_.k <= 1024 && !Aliased() && bytes >= 1 << 23;
     MatmulTile::Shape shape = {mr_, nr_, false, false};
     shape.prefetch = true;
     Tile("ahead", shape, Form(use, EvenBlocks(kc_)), all_rows_, 256);

@@ -112,7 +112,7 @@ struct MatmulTile {
     int mr, nr;
     bool pack_a, pack_b;
     bool ragged = false;    // also computes the columns behind the last whole tile
-    bool prefetch = false;  // of the next columns of B, by a task that walks down its columns
+    bool prefetch = false;  // of the next columns of B
   };
 
   Shape shape;
