@@ -30,6 +30,13 @@
 // 128x10x784     119 (46 %; 0.98)  196 (75 %; 0.93)  10 of 16 lanes used (128x784x10)
 // 4096x16x25     152 (58 %; 0.78)  151 (58 %; 0.81)  short k sum; sums pass through the stack
 // 17x33x65        73 (28 %; 0.69)   60 (23 %; 1.19)  1 us; a narrow tile for one column
+// With one A for 16 matrices, as convolutions of one tap have it (in brackets before B was
+// prefetched; oneDNN's convolution, one thread):
+// 64x3136x64     217 (149; 205)    A transposed: 220 (174; 238)
+// 24x3136x144                      A transposed: 226 (102; 145)
+// 16x12544x32    136 (70; 93)      memory
+// 64x3136x256    212 (163; 220)    memory
+// 32x12544x16                      A transposed: 104 (110; 93), memory
 // A transposed: 1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21),
 // 1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86).
 #include "halite/ops/algorithms/matmul.h"
@@ -156,8 +163,8 @@ class CpuScheduler {
     return use;
   }
 
-  // Tiles follow each other down the columns, so that those of B stay in the first cache. Where y is
-  // much larger than B, Direct is as fast, which writes longer runs.
+  // Tiles follow each other down the columns, so that those of B stay in the first cache. Where y
+  // is much larger than B, Direct is as fast, which writes longer runs.
   Expr Ahead(const Expr& others) {
     const Expr bytes = cast<int64_t>(in_.k) * in_.n * in_.batch * in_.type.bytes();
     const Expr use =
