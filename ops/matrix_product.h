@@ -4,6 +4,7 @@
 #ifndef HALITE_OPS_MATRIX_PRODUCT_H_
 #define HALITE_OPS_MATRIX_PRODUCT_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ struct Matrix {
   bool transposed = false;
 };
 
-// y := (y accumulates ? y : 0) + op(a) op(b), for each of a batch.
-void MatrixProduct(Lowering& l, const Matrix& a, const Matrix& b, const Operand& y);
+// y := (y accumulates ? y : bias) + op(a) op(b), for each of a batch. bias [rows]: of a row, 0 if
+// there is none.
+void MatrixProduct(Lowering& l, const Matrix& a, const Matrix& b, const Operand& y,
+                   const std::optional<Operand>& bias = std::nullopt);
 
 // The kernels it may call.
 const std::vector<std::string>& MatrixProductKernels();

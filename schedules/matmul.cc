@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Schedules and generator of the batched matrix product: matmul(a, b, accumulate_y, y) with
-// parameters transpose_a and transpose_b. On a CPU the sizes pick a form of tile:
+// Schedules and generator of the batched matrix product: matmul(a, b, bias, adds_bias,
+// accumulate_y, y) with parameters transpose_a and transpose_b. On a CPU the sizes pick a form of
+// tile:
 //   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 8 rows
 //   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows
+//   ahead   m <= 2 k, B plain and far: 8 x 2 vectors, nothing packed, B prefetched
 //   direct  B plain and near: 8 x 2 vectors, nothing packed
 //   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k, nothing packed
 //   packed  all others: 8 x 2 vectors, B packed; and A if it is transposed and has many rows
@@ -28,6 +30,13 @@
 // 128x10x784     119 (46 %; 0.98)  196 (75 %; 0.93)  10 of 16 lanes used (128x784x10)
 // 4096x16x25     152 (58 %; 0.78)  151 (58 %; 0.81)  short k sum; sums pass through the stack
 // 17x33x65        73 (28 %; 0.69)   60 (23 %; 1.19)  1 us; a narrow tile for one column
+// With one A for 16 matrices, as convolutions of one tap have it (in brackets before B was
+// prefetched; oneDNN's convolution, one thread):
+// 64x3136x64     217 (149; 205)    A transposed: 220 (174; 238)
+// 24x3136x144                      A transposed: 226 (102; 145)
+// 16x12544x32    136 (70; 93)      memory
+// 64x3136x256    212 (163; 220)    memory
+// 32x12544x16                      A transposed: 104 (110; 93), memory
 // A transposed: 1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21),
 // 1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86).
 #include "halite/ops/algorithms/matmul.h"
@@ -46,6 +55,7 @@ using Halide::clamp;
 using Halide::Expr;
 using Halide::Func;
 using Halide::MemoryType;
+using Halide::min;
 using Halide::RVar;
 using Halide::select;
 using Halide::Stage;
@@ -115,8 +125,9 @@ class CpuScheduler {
       Packed(!dots);
       Narrow(select(dots, in_.n, in_.n / nr_ * nr_));
     } else {
-      const Expr rows = Rows(), few = Few(!rows), direct = Direct(!rows && !few);
-      Packed(!rows && !few && !direct);
+      const Expr rows = Rows(), few = Few(!rows), ahead = Ahead(!rows && !few);
+      const Expr direct = Direct(!rows && !few && !ahead);
+      Packed(!rows && !few && !ahead && !direct);
       const Expr tile = select(rows, rows_nr_, nr_);
       Narrow(in_.n / tile * tile);
     }
@@ -149,6 +160,18 @@ class CpuScheduler {
         others && ((in_.m <= 16 && in_.k > 512) || (in_.m <= 64 && !Near() && !Aliased()));
     Tile("few", {mr_, nr_, false, false}, Form(use, select(in_.m <= 32, 32, 64)), all_rows_,
          StreamCols());
+    return use;
+  }
+
+  // Tiles follow each other down the columns, so that those of B stay in the first cache. Where y
+  // is much larger than B, Direct is as fast, which writes longer runs.
+  Expr Ahead(const Expr& others) {
+    const Expr bytes = cast<int64_t>(in_.k) * in_.n * in_.batch * in_.type.bytes();
+    const Expr use =
+        others && in_.m <= min(2 * in_.k, 256) && in_.k <= 1024 && !Aliased() && bytes >= 1 << 23;
+    MatmulTile::Shape shape = {mr_, nr_, false, false};
+    shape.prefetch = true;
+    Tile("ahead", shape, Form(use, EvenBlocks(kc_)), all_rows_, 256);
     return use;
   }
 
@@ -235,6 +258,10 @@ class CpuScheduler {
         .vectorize(t.col, lanes_, TailStrategy::RoundUp)
         .unroll(t.col)
         .unroll(t.row);
+    if (shape.prefetch) {
+      t.prefetch.compute_at(t.sum, t.k).store_in(MemoryType::Stack);
+      for (const Var& v : t.prefetch.args()) t.prefetch.bound_extent(v, 1);
+    }
     if (shape.pack_a) PackA(t);
     if (shape.pack_b) PackB(t);
   }
@@ -358,13 +385,14 @@ class MatmulKernel : public OpGenerator<MatmulKernel> {
  public:
   Halide::GeneratorParam<bool> transpose_a{"transpose_a", false};
   Halide::GeneratorParam<bool> transpose_b{"transpose_b", false};
-  Input<Buffer> a{"a", 3}, b{"b", 3};
-  Input<bool> accumulate_y{"accumulate_y"};
+  Input<Buffer> a{"a", 3}, b{"b", 3}, bias{"bias", 1};  // bias is read if it is added
+  Input<bool> adds_bias{"adds_bias"}, accumulate_y{"accumulate_y"};
   Output<Buffer> y{"y", 3};
 
   void configure() {
     a.set_type(dtype);
     b.set_type(dtype);
+    bias.set_type(dtype);
     y.set_type(dtype);
   }
 
@@ -374,12 +402,15 @@ class MatmulKernel : public OpGenerator<MatmulKernel> {
     const Expr batch = a.dim(2).extent();
     ZeroMin(a, 3);
     ZeroMin(b, 3);
+    ZeroMin(bias, 1, /*any_stride=*/true);
+    bias.dim(0).set_extent(m);
     b.dim(1 - b_col).set_extent(k);
     b.dim(2).set_extent(batch);
     y.dim(0).set_bounds(0, n);
     y.dim(1).set_bounds(0, m);
     y.dim(2).set_bounds(0, batch);
-    const MatmulOperands in{a, b, transpose_a, transpose_b, n, m, k, batch, accumulate_y, dtype};
+    const MatmulOperands in{a, b,     transpose_a,  transpose_b, n,         m,
+                            k, batch, accumulate_y, bias,        adds_bias, dtype};
     if (get_target().has_gpu_feature()) {
       // 48 KB of shared memory hold the sums and the steps of such a block.
       Matmul op(in, /*terms=*/16);

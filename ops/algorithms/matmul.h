@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Matrix product of a batch, y[col, row, batch] = prior + sum_k A[k, row, batch] * B[col, k, batch]
-// with col < n, row < m, k < K; prior is y itself or 0. Either operand may be stored transposed.
+// with col < n, row < m, k < K; prior is y itself, bias[row] or 0. Either operand may be stored
+// transposed.
 // Matmul is the plain formula. BlockedMatmul is the same sum cut into blocks of k and register
 // tiles (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008), in
 // several forms of tile, one of which is used for a given size.
@@ -13,6 +14,7 @@
 
 #include "Halide.h"
 #include "halite/ops/algorithms/axis.h"
+#include "halite/ops/algorithms/ceil_div.h"
 #include "halite/ops/algorithms/shuffle.h"
 
 namespace halite {
@@ -20,10 +22,12 @@ namespace halite {
 // The operands as stored: a(k, row, batch), or a(row, k, batch) with transpose_a; b(col, k, batch),
 // or b(k, col, batch) with transpose_b.
 struct MatmulOperands {
-  Halide::Func a, b;
+  Halide::ImageParam a, b;
   bool transpose_a, transpose_b;
   Halide::Expr n, m, k, batch;  // columns, rows, terms of the sum, matrices
-  Halide::Expr accumulate;      // true: prior = y; false: prior = 0
+  Halide::Expr accumulate;      // prior = y
+  Halide::ImageParam bias;      // of a row
+  Halide::Expr adds_bias;       // prior = bias, if it is not y
   Halide::Type type;
 
   // The clamp tells Halide what a loop over fused tasks hides: that `matrix` is in range.
@@ -38,6 +42,16 @@ struct MatmulOperands {
     return transpose_b ? b(term, col, z) : b(col, term, z);
   }
 };
+
+// Asks for the cache line of an element of `in`, which need not exist; 0. (Halide's own directive
+// asks for every fourth line of floats, and all that a loop meets at once.)
+inline Halide::Expr Prefetch(const Halide::ImageParam& in, const std::vector<Halide::Expr>& at) {
+  using namespace Halide::Internal;
+  Halide::Expr offset = at[0];
+  for (int d = 1; d < in.dimensions(); ++d) offset += at[d] * in.dim(d).stride();
+  const Halide::Expr memory = Variable::make(Halide::Handle(), in.name(), in.parameter());
+  return Call::make(Halide::Int(32), Call::prefetch, {memory, offset, 1, 1}, Call::Intrinsic);
+}
 
 // `index`, known to lie in [0, extent).
 inline Halide::Expr Promise(const Halide::Expr& index, const Halide::Expr& extent) {
@@ -63,7 +77,9 @@ struct Matmul {
     sum(col, row, batch) = zero;
     sum(col, row, batch) += part(col, row, steps, batch);
     y(col, row, batch) = undef(in.type);
-    y(col, row, batch) = select(in.accumulate, y(col, row, batch), zero) + sum(col, row, batch);
+    y(col, row, batch) =
+        select(in.accumulate, y(col, row, batch), in.adds_bias, in.bias(row), zero) +
+        sum(col, row, batch);
   }
 };
 
@@ -89,12 +105,14 @@ struct MatmulForm {
 // A tile of mr x nr elements, summed over one block of k. An operand that is not packed is read in
 // place. Panels are copies in scratch memory of nr columns of B and of two tiles' rows of A, which
 // are whole cache lines of a transposed A; rows and columns beyond the matrix are 0 there, and
-// their sums are not stored. REQUIRES: pack_b if ragged.
+// their sums are not stored. REQUIRES: pack_b if ragged; a plain B, not packed, and all rows in one
+// task if prefetch.
 struct MatmulTile {
   struct Shape {
     int mr, nr;
     bool pack_a, pack_b;
-    bool ragged = false;  // also computes the columns behind the last whole tile
+    bool ragged = false;    // also computes the columns behind the last whole tile
+    bool prefetch = false;  // of the next columns of B
   };
 
   Shape shape;
@@ -103,6 +121,7 @@ struct MatmulTile {
   Halide::Var term{"term"}, block{"block"}, batch{"batch"};
   Halide::RDom r, k;
   Halide::Func a_panel, b_panel, sum;
+  Halide::Func prefetch;  // 0, a term of the sum at a time
   // A transposed B is packed through squares of lanes x lanes elements, transposed in registers.
   Halide::Var b_term{"b_term"}, b_col{"b_col"}, b_index{"b_index"}, square{"square"},
       terms{"terms"};
@@ -118,14 +137,20 @@ struct MatmulTile {
         a_panel(name + "_a_panel"),
         b_panel(name + "_b_panel"),
         sum(name + "_sum"),
+        prefetch(name + "_prefetch"),
         b_line(name + "_b_line") {
     using namespace Halide;
     if (shape.pack_a) PackA(in);
     if (shape.pack_b) PackB(in, lanes);
-    const Expr t = Promise(block * form.size + k, in.k);
-    k.where(k < in.k - block * form.size);
     const Expr i = Promise(min(row, in.m - 1), in.m), panel_row = row % (2 * shape.mr);
     const Expr j = Promise(col, in.n), in_form = col - form.first_col;
+    Expr t = block * form.size + k;
+    if (shape.prefetch) {
+      PrefetchB(in);
+      t += prefetch(in_form / shape.nr, row / shape.mr, t, clamp(batch, 0, in.batch - 1));
+    }
+    t = Promise(t, in.k);
+    k.where(k < in.k - block * form.size);
     const Expr a =
         shape.pack_a ? Expr(a_panel(panel_row, t, row / (2 * shape.mr), batch)) : in.A(t, i, batch);
     const Expr b = shape.pack_b ? Expr(b_panel(in_form % shape.nr, t, in_form / shape.nr, batch))
@@ -135,6 +160,20 @@ struct MatmulTile {
   }
 
  private:
+  // Each tile asks for its share of the next columns, which its first terms hold; of few terms each
+  // tile asks for all, which costs less than the shares' addresses.
+  void PrefetchB(const MatmulOperands& in) {
+    using namespace Halide;
+    const Expr share = CeilDiv(in.k, CeilDiv(in.m, shape.mr)), shares = in.k > 128;
+    const Expr t = select(shares, row * share, 0) + min(term, select(shares, share, in.k));
+    const int line = 64 / in.type.bytes();
+    Expr lines = 0;
+    for (int c = 0; c < shape.nr; c += line) {
+      lines += Prefetch(in.b, {form.first_col + (col + 1) * shape.nr + c, t, batch});
+    }
+    prefetch(col, row, term, batch) = lines;
+  }
+
   void PackA(const MatmulOperands& in) {
     using namespace Halide;
     const Expr i = row_panel * (2 * shape.mr) + row;
@@ -220,17 +259,22 @@ struct BlockedMatmul {
   // Adds the update of a MatmulTile or MatmulDots.
   template <typename Form>
   Halide::Stage Add(const Form& t) {
-    using Halide::Internal::Call;
     const Halide::RDom& r = t.r;
+    const Halide::Expr adds_y = r.w > 0 || in_.accumulate;
     const Halide::Expr prior =
-        Call::make(in_.type, Call::if_then_else,
-                   {r.w > 0 || in_.accumulate, y(r.x, r.y, r.z), Halide::cast(in_.type, 0)},
-                   Call::PureIntrinsic);
+        Branch(adds_y || in_.adds_bias, Branch(adds_y, y(r.x, r.y, r.z), in_.bias(r.y)),
+               Halide::cast(in_.type, 0));
     y(r.x, r.y, r.z) = prior + t.sum(r.x, r.y, r.w, r.z);
     return y.update(y.num_update_definitions() - 1);
   }
 
  private:
+  static Halide::Expr Branch(const Halide::Expr& condition, const Halide::Expr& a,
+                             const Halide::Expr& b) {
+    using Halide::Internal::Call;
+    return Call::make(a.type(), Call::if_then_else, {condition, a, b}, Call::PureIntrinsic);
+  }
+
   MatmulOperands in_;
 };
 

@@ -27,6 +27,7 @@ const Tunable kMatmul({"matmul"},
                         return KernelArguments{
                             {{"a", ta ? std::vector<int>{m, k, 1} : std::vector<int>{k, m, 1}},
                              {"b", tb ? std::vector<int>{k, n, 1} : std::vector<int>{n, k, 1}},
+                             {"bias", {m}},
                              {"y", {n, m, 1}}}};
                       });
 

@@ -176,6 +176,26 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
   }
 }
 
+// Products over the channels: in short and in long shares of prefetched columns, forward and
+// backward, with large weights, and with strides in planes of many pixels.
+TEST(ConvolutionTest, OneTapEqualsDirectLoops) {
+  const ConvolutionCase cases[] = {
+      {68, 150, 9, 1, {14, 1}, {15, 1}},
+      {68, 9, 150, 1, {14, 1}, {15, 1}},
+      {50, 42, 9, 1, {33, 1}, {31, 1}},
+      {50, 9, 42, 1, {33, 1}, {31, 1}},
+      {2, 513, 514, 1, {13, 1}, {20, 1}},
+      {3, 20, 24, 2, {17, 1, 0, 2}, {19, 1, 0, 2}},
+      {2, 20, 24, 1, {9, 1, 0, 3}, {50, 1, 0, 2}},
+      {2, 8, 9, 1, {1, 1, 0, 5}, {70, 1}},
+  };
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    SCOPED_TRACE(::testing::Message() << "case " << i);
+    Check<float>(cases[i], Nan::kNone, 1e-4);
+    Check<double>(cases[i], Nan::kNone, 1e-12);
+  }
+}
+
 // Tiles of 4 x 4 and 2 x 2 outputs, whole and cut; several images in a task, several tasks of one.
 TEST(ConvolutionTest, WinogradEqualsDirectLoops) {
   const ConvolutionCase cases[] = {
