@@ -19,7 +19,7 @@ inline void ScheduleWindow(PaddedWindow& in, const Halide::LoopLevel& where, int
       .never_partition_all();
   const Halide::RVar vector("vector"), lane("lane");
   in.padded.update()
-      .reorder(in.samples.x, in.c, in.y, in.z, in.i)
+      .reorder(in.samples.x, in.y, in.c, in.z, in.i)
       .split(in.samples.x, vector, lane, lanes, Halide::TailStrategy::GuardWithIf)
       .vectorize(lane)
       .never_partition_all();
