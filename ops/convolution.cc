@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -20,6 +19,7 @@ namespace {
 
 using Sizes = ConvolutionSizes;
 using Axis = ConvolutionSizes::Axis;
+using Phase = ConvolutionSizes::Phase;
 
 constexpr int kMaxSpatial = 3;
 constexpr int64_t kMaxPlace = std::numeric_limits<int32_t>::max();  // kernels count in int32
@@ -307,6 +307,7 @@ class ChannelProducts {
 };
 
 constexpr int kChannels = 3;  // of x and y
+constexpr int kBatch = 4;     // of x and y
 constexpr int kOutmaps = 4;   // of w
 
 void ConvolutionForward(Lowering& l) {
@@ -341,37 +342,6 @@ void ConvolutionForward(Lowering& l) {
                 {{"x", x, kChannels}, {"w", w, kOutmaps}, {"b", b, 0}, {"y", y, kChannels}});
 }
 
-// The inputs i = phase + stride q of one axis meet the taps k = first + step j, through the outputs
-//   o = (i + pad - k dilation) / stride = q + offset - j dilation,
-// which is a convolution of stride 1. Phases with no tap get no gradient.
-struct Phase {
-  int64_t start = 0, inputs = 0;          // of dx: start, start + stride, ...
-  int64_t first = 0, taps = 0, step = 1;  // of w
-  int64_t offset = 0, dilation = 1;
-};
-
-std::vector<Phase> Phases(const Axis& axis) {
-  std::vector<Phase> phases;
-  for (int64_t start = 0; start < std::min(axis.stride, axis.in); ++start) {
-    Phase phase;
-    phase.start = start;
-    phase.inputs = (axis.in - start + axis.stride - 1) / axis.stride;
-    const int64_t divisor = std::gcd(axis.stride, axis.dilation);
-    phase.step = axis.stride / divisor;
-    phase.dilation = axis.dilation / divisor;
-    const auto meets = [&](int64_t tap) {
-      return (start + axis.pad - tap * axis.dilation) % axis.stride == 0;
-    };
-    while (phase.first < axis.taps && !meets(phase.first)) ++phase.first;
-    if (phase.first < axis.taps) {
-      phase.taps = (axis.taps - phase.first + phase.step - 1) / phase.step;
-      phase.offset = (start + axis.pad - phase.first * axis.dilation) / axis.stride;
-    }
-    phases.push_back(phase);
-  }
-  return phases;
-}
-
 void InputGradient(Lowering& l, const Operands& op) {
   const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
   const char* form = op.sizes.suits_adjoint() ? "convolution_adjoint" : "convolution_dx";
@@ -383,13 +353,32 @@ void InputGradient(Lowering& l, const Operands& op) {
                     {"dx", dx}});
     return;
   }
-  const std::vector<Phase> phases[] = {Phases(op.sizes.of(0)), Phases(op.sizes.of(1)),
-                                       Phases(op.sizes.of(2))};
+  const std::vector<Phase> phases[] = {op.sizes.of(0).Phases(), op.sizes.of(1).Phases(),
+                                       op.sizes.of(2).Phases()};
   const bool some_without_taps = std::any_of(std::begin(phases), std::end(phases), [](auto& all) {
     return std::any_of(all.begin(), all.end(), [](const Phase& p) { return p.taps == 0; });
   });
   if (some_without_taps) l.Fill(l.dx(0), 0);
   const int64_t groups = op.sizes.group;
+  if (op.sizes.strides_two() && l.Offers("strided_convolution_dx")) {
+    for (const Phase& pz : phases[2]) {
+      if (pz.taps == 0) continue;
+      const Operand part = dx.Slice(2, pz.start, pz.inputs, op.sizes.of(2).stride);
+      const Operand taps = w.Slice(2, pz.first, pz.taps, pz.step);
+      for (int64_t g = 0; g < groups; ++g) {
+        l.Call("strided_convolution_dx", {{"dy", GroupOf(dy, kChannels, g, groups)},
+                                          {"w", GroupOf(taps, kOutmaps, g, groups)},
+                                          {"pad_x", op.sizes.of(0).StridedWindowPad()},
+                                          {"pad_y", op.sizes.of(1).StridedWindowPad()},
+                                          {"odd_x", op.sizes.of(0).pad % 2},
+                                          {"odd_y", op.sizes.of(1).pad % 2},
+                                          {"offset_z", pz.offset},
+                                          {"dilation_z", pz.dilation},
+                                          {"dx", GroupOf(part, kChannels, g, groups)}});
+      }
+    }
+    return;
+  }
   for (const Phase& px : phases[0]) {
     for (const Phase& py : phases[1]) {
       for (const Phase& pz : phases[2]) {
@@ -417,44 +406,49 @@ void InputGradient(Lowering& l, const Operands& op) {
 }
 
 // dw = dy P' with the patches P [(input channel, tap), pixel] of x, where the pixels are those of
-// all images: P(c, k, i) is the sample that tap k meets at output i, zero in the padding.
+// some images at a time: P(c, k, i) is the sample that tap k meets at output i, zero in the
+// padding.
 void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
   const Sizes& s = op.sizes;
-  const int64_t p = s.pixels(), n = s.batch, row = s.of(0).out, slice = row * s.of(1).out;
-  const int64_t taps = s.of(0).taps * s.of(1).taps * s.of(2).taps;
-  const Operand dy = l.Scratch({s.out_channels, n, p});
-  CopyView(l, l.dy().WithDims({{p, 1}, {n, s.out_channels * p}, {s.out_channels, p}}),
-           dy.View({p, n, s.out_channels}));
-  const Operand patches = l.Scratch({s.in_channels, taps, n, p}), x = op.Input(l.x(0));
-  l.Fill(patches, 0);
-  for (int64_t tap = 0; tap < taps; ++tap) {
-    const int64_t k[] = {tap % s.of(0).taps, tap / s.of(0).taps % s.of(1).taps,
-                         tap / (s.of(0).taps * s.of(1).taps)};
-    Operand from = x, to = patches.WithDims({{row, 1},
-                                             {s.of(1).out, row},
-                                             {s.of(2).out, slice},
-                                             {s.in_channels, taps * n * p},
-                                             {n, p}},
-                                            tap * n * p);
-    bool meets_any = true;
-    for (int d = 0; d < kMaxSpatial && meets_any; ++d) {
-      // Output i meets the sample i * stride + shift.
-      const Axis axis = s.of(d);
-      const int64_t shift = k[d] * axis.dilation - axis.pad, last = axis.in - 1 - shift;
-      const int64_t first = shift >= 0 ? 0 : (axis.stride - 1 - shift) / axis.stride;
-      const int64_t end = last < 0 ? 0 : std::min(axis.out, last / axis.stride + 1);
-      meets_any = first < end;
-      if (!meets_any) break;
-      from = from.Slice(d, first * axis.stride + shift, end - first, axis.stride);
-      to = to.Slice(d, first, end - first);
+  const int64_t p = s.pixels(), row = s.of(0).out, slice = row * s.of(1).out;
+  const int64_t plane_taps = s.of(0).taps * s.of(1).taps, taps = plane_taps * s.of(2).taps;
+  const int64_t most = std::max<int64_t>(Sizes::kPatches / (s.in_channels * taps * p), 1);
+  const int64_t parts = (s.batch + most - 1) / most, images = (s.batch + parts - 1) / parts;
+  const Operand all_dy = l.Scratch({s.out_channels, images, p});
+  const Operand all_patches = l.Scratch({s.in_channels, taps, images, p});
+  for (int64_t first = 0; first < s.batch; first += images) {
+    const int64_t n = std::min(images, s.batch - first);
+    const Operand dy = all_dy.WithDims({{p, 1}, {n, p}, {s.out_channels, n * p}});
+    CopyView(l,
+             l.dy().WithDims({{p, 1}, {n, s.out_channels * p}, {s.out_channels, p}},
+                             first * s.out_channels * p),
+             dy);
+    for (int64_t z = 0; z < s.of(2).out; ++z) {
+      for (int64_t kz = 0; kz < s.of(2).taps; ++kz) {
+        const Operand patches = all_patches.WithDims({{row, 1},
+                                                      {s.of(1).out, row},
+                                                      {plane_taps, n * p},
+                                                      {n, p},
+                                                      {s.in_channels, taps * n * p}},
+                                                     kz * plane_taps * n * p + z * slice);
+        std::vector<KernelArgument> arguments = {
+            {"x", op.Input(l.x(0)).Slice(kBatch, first, n)},
+            {"taps_x", s.of(0).taps},
+            {"slice", z * s.of(2).stride + kz * s.of(2).dilation},
+            {"patches", patches}};
+        AppendGeometry(s, kMaxSpatial, arguments);
+        l.Call("convolution_patches", std::move(arguments));
+      }
     }
-    if (meets_any) CopyView(l, from, to);
-  }
-  for (int64_t g = 0; g < s.group; ++g) {
     const int64_t outmaps = s.out_channels / s.group, terms = s.in_channels / s.group * taps;
-    MatrixProduct(l, {GroupOf(dy.View({p * n, s.out_channels, 1}), 1, g, s.group)},
-                  {GroupOf(patches.View({p * n, s.in_channels * taps, 1}), 1, g, s.group), true},
-                  l.dx(1).WithDims({{terms, 1}, {outmaps, terms}, {1, 0}}, g * outmaps * terms));
+    const Operand pixels = all_dy.WithDims({{p * n, 1}, {s.out_channels, p * n}, {1, 0}});
+    const Operand rows = all_patches.WithDims({{p * n, 1}, {s.in_channels * taps, p * n}, {1, 0}});
+    for (int64_t g = 0; g < s.group; ++g) {
+      const Operand dw =
+          l.dx(1).WithDims({{terms, 1}, {outmaps, terms}, {1, 0}}, g * outmaps * terms);
+      MatrixProduct(l, {GroupOf(pixels, 1, g, s.group)}, {GroupOf(rows, 1, g, s.group), true},
+                    first == 0 ? dw : dw.Accumulate());
+    }
   }
 }
 
@@ -546,6 +540,8 @@ const FunctionDef& ConvolutionFunction() {
                     "matmul_nn"};
     def->gradient_kernels = {"convolution_dx",
                              "convolution_dw",
+                             "convolution_patches",
+                             "strided_convolution_dx",
                              "depthwise_convolution_dx",
                              "depthwise_convolution_dw",
                              "few_channels_convolution_dx",

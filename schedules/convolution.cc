@@ -6,7 +6,9 @@
 //                    with stride_, pad_ and dilation_ x, y, z
 //   convolution_dx:  dy, w -> dx, with offset_ and dilation_ x, y, z:
 //                    dx(x) = sum_k dy(x + offset - k * dilation) w(k); any strides of dx and w
+//   strided_convolution_dx: dy, w -> dx of a convolution with strides 2, 2 (CPU only)
 //   convolution_dw:  x, dy -> dw, with the scalars of convolution
+//   convolution_patches: x -> patches [x, y, tap, n, c]
 //
 // CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8
 // where one vector holds all channels; 2 x 4 with 16 registers), padded rows and packed weights
@@ -19,15 +21,19 @@
 //   3x3 256 @14, 1               202   78     189 |  202     202 |    -       -
 //   3x3 512 @7, 1                 95   37     157 |   84     126 |    -       -
 //   3x3 512 @7, 16               225   87     219 |  206     216 |  146     185
-//   3x3 stride 2 128 @56, 16     178   68     172 |  134     174 |  116     169
+//   3x3 stride 2 128 @56, 16     179   69     164 |  198     168 |  158     174
+//   3x3 stride 2 256 @28, 16     192   74     159 |  195     177 |  168     192
+//   3x3 stride 2 512 @14, 16     165   64     182 |  199     157 |  167     185
+//   3x3 stride 2 512 @14, 1      131   50     177 |  135     149 |  203     171
 //   7x7 stride 2 3-64 @224, 16   206   79     154 |    -       - |  158     145
 //
 // 3x3 and 5x5 taps of stride 1 are mostly Winograd's (winograd_convolution.cc), 1x1 are products of
 // matrices, results of up to 4 channels few_channels_convolution.cc's. What bounds these: 3x3 the
 // multiply-adds; few terms (5x5 of one channel) the transposed store of a tile; batch 16 the
-// memory; one image of 7x7 the packing of the weights; dw of small images the loop over short rows;
-// dx of a stride the stores of every other element and four calls. Rows are staged whole: a single
-// row of millions of samples is slow.
+// memory; one image of 7x7 the packing of the weights; dw of small images the loop over short rows,
+// which products with patches do not have (strided ones above but the first). dx with strides 2
+// sums both phases of a row in one register tile, interleaved there. Rows are staged whole: a
+// single row of millions of samples is slow.
 #include "halite/ops/algorithms/convolution.h"
 
 #include <cstdint>
@@ -54,7 +60,7 @@ Expr Outputs(const ConvolutionAxis& a) {
   return (a.in + 2 * a.pad - (a.taps - 1) * a.dilation - 1) / a.stride + 1;
 }
 
-ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Target& target,
+ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Expr& width, const Target& target,
                           const Tuning& tuning) {
   ConvolutionShape shape;
   shape.lanes = target.natural_vector_size(in.type);
@@ -64,8 +70,14 @@ ConvolutionShape ShapeFor(const ConvolutionOperands& in, const Target& target,
   shape.rows = Halide::clamp(samples / row, 2, tuning("rows", 8, {2, 4, 16}));
   const Expr taps = in.axes[0].taps * in.axes[1].taps * in.axes[2].taps;
   shape.blocks = Halide::clamp(36 / taps, 4, 16);
-  if (target.has_feature(Target::AVX512_Skylake)) {
-    const Expr width = Outputs(in.axes[0]);
+  const bool strided = in.axes[0].phases > 1;
+  if (strided) shape.rows = shape.rows / 2 * 2;  // a task begins with phase 0
+  if (target.has_feature(Target::AVX512_Skylake) && strided) {
+    const Expr narrow = in.out_channels <= shape.lanes;
+    const Expr fourteen = CeilDiv(width, 14) * 14 < CeilDiv(width, 16) * 16;
+    shape.slots = 16;
+    shape.tiles = {{narrow, 1, 16}, {!narrow && fourteen, 2, 14}, {!narrow && !fourteen, 2, 16}};
+  } else if (target.has_feature(Target::AVX512_Skylake)) {
     const Expr narrow = in.out_channels <= shape.lanes;
     const Expr seven = CeilDiv(width, 7) * 7 < CeilDiv(width, 8) * 8;
     shape.slots = 8;
@@ -88,15 +100,21 @@ void ScheduleSums(TiledConvolution& op, const ConvolutionOperands& in) {
     const Halide::RDom& s = op.sums[i];
     Stage sum = op.sum.update(static_cast<int>(i));
     const auto along_row = [&](Stage stage) {
-      stage.reorder({op.v, s[Op::kSumVector], s[Op::kSumPixel], s[Op::kTapX], s[Op::kTapY],
-                     s[Op::kTapZ], s[Op::kTapChannel]});
+      stage.reorder({op.v, s[Op::kSumVector], s[Op::kSumPixel], s[Op::kPhase], s[Op::kTapX],
+                     s[Op::kTapY], s[Op::kTapZ], s[Op::kTapChannel]});
     };
-    sum.reorder({op.v, s[Op::kSumVector], s[Op::kSumPixel], s[Op::kTapChannel], s[Op::kTapX],
-                 s[Op::kTapY], s[Op::kTapZ]})
+    sum.reorder({op.v, s[Op::kSumVector], s[Op::kPhase], s[Op::kSumPixel], s[Op::kTapChannel],
+                 s[Op::kTapX], s[Op::kTapY], s[Op::kTapZ]})
         .vectorize(op.v)
         .unroll(s[Op::kSumVector])
         .unroll(s[Op::kSumPixel])
+        .unroll(s[Op::kPhase])
         .never_partition_all();
+    // Two phases of two vectors would need more registers than there are.
+    if (s[Op::kPhase].extent().as<Halide::Internal::IntImm>()->value > 1) {
+      sum.reorder({op.v, s[Op::kPhase], s[Op::kSumPixel], s[Op::kTapChannel], s[Op::kSumVector]});
+    }
+    if (in.axes[0].phases > 1) continue;
     along_row(sum.specialize(few && stride == 1));
     if (!strided) continue;
     along_row(sum.specialize(few && stride == 2));
@@ -157,7 +175,7 @@ void ScheduleCpu(TiledConvolution& op, const ConvolutionOperands& in, const Conv
   using Op = TiledConvolution;
   op.result.update()
       .allow_race_conditions()
-      .vectorize(op.r[Op::kPixel])
+      .vectorize(op.r[Op::kPixel], shape.slots, TailStrategy::Predicate)
       .unroll(op.r[Op::kVector])
       .parallel(op.r[Op::kTask])
       .never_partition_all();
@@ -265,6 +283,21 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsOperands& 
   op.result.update().specialize(!in.accumulate);
 }
 
+// The plane of a channel of an image at a time.
+void ScheduleCpu(ConvolutionPatches& op, const ConvolutionAxes& axes, const Expr& channel_size,
+                 int lanes, const Tuning& tuning) {
+  const Var task("task");
+  op.result.split(op.c, task, op.c, RowsPerTask(channel_size, Grain(tuning)), kGuard)
+      .vectorize(op.x, lanes, kGuard)
+      .parallel(task)
+      .never_partition_all();
+  op.met.compute_at(op.result, op.n)
+      .vectorize(op.x, lanes, TailStrategy::RoundUp)
+      .never_partition_all();
+  for (const int stride : {1, 2}) op.met.specialize(axes[0].stride == stride);
+  ScheduleWindow(op.window, {op.result, op.n}, lanes);
+}
+
 // A block of threads makes 32 x of 8 channels. Channels and images are the innermost loop over
 // blocks: only the first index of a grid may pass 65535.
 void ScheduleGpu(Convolution& op) {
@@ -287,6 +320,14 @@ void ScheduleGpu(ConvolutionWeights& op) {
   ScheduleRowsGpu(op.partial.update(), {op.kx, op.ky, op.kz, op.ci, op.co, op.slice});
   ScheduleUndefinedGpu(op.result);
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3], op.r[4]});
+}
+
+void ScheduleGpu(ConvolutionPatches& op) {
+  PaddedWindow& window = op.window;
+  window.padded.compute_root();
+  ScheduleRowsGpu(window.padded, {window.x, window.y, window.z, window.c, window.i, op.n, op.c});
+  ScheduleRowsGpu(window.padded.update(), {window.y, window.z, window.c, window.i, op.n, op.c});
+  ScheduleRowsGpu(op.result, {op.x, op.y, op.tap, op.n, op.c});
 }
 
 class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
@@ -321,7 +362,7 @@ class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
       ScheduleGpu(op);
       y = op.result;
     } else {
-      const ConvolutionShape shape = ShapeFor(in, get_target(), Numbers());
+      const ConvolutionShape shape = ShapeFor(in, Outputs(in.axes[0]), get_target(), Numbers());
       TiledConvolution op(in, shape);
       ScheduleCpu(op, in, shape, {});
       y = op.result;
@@ -363,13 +404,47 @@ class ConvolutionDxKernel : public OpGenerator<ConvolutionDxKernel> {
       op.result.update().specialize(!accumulate_dx);
       dx = op.result;
     } else {
-      const ConvolutionShape shape = ShapeFor(in, get_target(), Numbers());
+      const ConvolutionShape shape = ShapeFor(in, Outputs(in.axes[0]), get_target(), Numbers());
       TiledConvolution op(in, shape);
       const Expr dense = op.result.output_buffer().dim(0).stride() == 1;
       ScheduleCpu(op, in, shape, {!accumulate_dx && dense, !accumulate_dx});
       dx = op.result;
     }
     ZeroMin(dx, 5, true);
+  }
+};
+
+// The gradient to the input where x and y have stride 2 and dilation 1: all phases in one pass.
+class StridedConvolutionDxKernel : public OpGenerator<StridedConvolutionDxKernel> {
+ public:
+  Input<Buffer> dy{"dy", 5}, w{"w", 5};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, odd_x{"odd_x", 0, 0, 1}, odd_y{"odd_y", 0, 0, 1};
+  Input<int32_t> offset_z{"offset_z"}, dilation_z{"dilation_z", 1, 1, 1 << 20};
+  Input<bool> accumulate_dx{"accumulate_dx"};
+  Output<Buffer> dx{"dx", 5};
+
+  void configure() {
+    dy.set_type(dtype);
+    w.set_type(dtype);
+    dx.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(dy, 5);
+    ZeroMin(w, 5);
+    ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
+                           dtype, accumulate_dx};
+    const Expr taps_z = w.dim(2).extent();
+    in.axes = {StridedGradientAxis(dy.dim(0).extent(), w.dim(0).extent(), pad_x, odd_x),
+               StridedGradientAxis(dy.dim(1).extent(), w.dim(1).extent(), pad_y, odd_y),
+               ConvolutionAxis{1, (taps_z - 1) * dilation_z - offset_z, dilation_z,
+                               dy.dim(2).extent(), taps_z}};
+    in.w = FlippedWeights(w, in.axes);
+    const ConvolutionShape shape = ShapeFor(in, 2 * dy.dim(0).extent(), get_target(), Numbers());
+    TiledConvolution op(in, shape);
+    ScheduleCpu(op, in, shape, {!accumulate_dx});
+    dx = op.result;
+    ZeroMin(dx, 5);
   }
 };
 
@@ -419,9 +494,45 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
   }
 };
 
+// The products with patches of x are in ops/convolution.cc.
+class ConvolutionPatchesKernel : public OpGenerator<ConvolutionPatchesKernel> {
+ public:
+  Input<Buffer> x{"x", 5};
+  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
+  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
+  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  Input<int32_t> taps_x{"taps_x", 1, 1, INT32_MAX}, slice{"slice"};
+  Output<Buffer> patches{"patches", 5};
+
+  void configure() {
+    x.set_type(dtype);
+    patches.set_type(dtype);
+  }
+
+  void generate() {
+    ZeroMin(x, 5);
+    const ConvolutionAxes axes = {
+        ConvolutionAxis{stride_x, pad_x, dilation_x, x.dim(0).extent(), taps_x},
+        ConvolutionAxis{stride_y, pad_y, dilation_y, x.dim(1).extent(), {}},
+        ConvolutionAxis{1, pad_z, 1, x.dim(2).extent(), {}}};
+    ConvolutionPatches op(x, axes, slice, x.dim(3).extent(), x.dim(4).extent(), dtype);
+    if (get_target().has_gpu_feature()) {
+      ScheduleGpu(op);
+    } else {
+      const auto size = [&](int d) { return op.result.output_buffer().dim(d).extent(); };
+      ScheduleCpu(op, axes, size(0) * size(1) * size(2) * size(3),
+                  get_target().natural_vector_size(Halide::Type(dtype)), Numbers());
+    }
+    patches = op.result;
+    ZeroMin(patches, 5);
+  }
+};
+
 }  // namespace
 }  // namespace halite
 
 HALIDE_REGISTER_GENERATOR(halite::ConvolutionKernel, convolution)
 HALIDE_REGISTER_GENERATOR(halite::ConvolutionDxKernel, convolution_dx)
+HALIDE_REGISTER_GENERATOR(halite::StridedConvolutionDxKernel, strided_convolution_dx)
 HALIDE_REGISTER_GENERATOR(halite::ConvolutionDwKernel, convolution_dw)
+HALIDE_REGISTER_GENERATOR(halite::ConvolutionPatchesKernel, convolution_patches)

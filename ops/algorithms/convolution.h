@@ -26,6 +26,10 @@ struct ConvolutionAxis {
   Halide::Expr stride, pad, dilation;
   Halide::Expr in, taps;    // extents of the input and of the kernel
   Halide::Expr spread = 1;  // distance at which the samples of the input lie, see PaddedWindow
+  // 2 for the gradient of a convolution with stride 2, see StridedGradientAxis: two outputs o stand
+  // at each place of the input, phase 0 and 1. Pair `tap` of the kernel is what they meet there.
+  int phases = 1;
+  Halide::Expr odd = 0;  // 1 if the kernel's first tap meets outputs of phase 1
 
   Halide::Expr At(const Halide::Expr& o, const Halide::Expr& k) const {
     return o * stride + k * dilation;
@@ -33,6 +37,17 @@ struct ConvolutionAxis {
 };
 
 using ConvolutionAxes = std::array<ConvolutionAxis, 3>;
+
+// The axis of dy (extent `in`) along which the gradient dx of a convolution with stride 2 gathers
+//   dx(o) = sum_k dy((o + pad - k) / 2) w(k), over the k that leave no remainder.
+// With odd = pad % 2, k = 2 j + phase - odd, o = 2 q + phase it is dy(q + (pad + odd) / 2 - j):
+// sample q + last - j of a window with `window_pad` = last - (pad + odd) / 2 zeros before dy, where
+// j runs from 0 to last = (taps - 1 + odd) / 2.
+inline ConvolutionAxis StridedGradientAxis(const Halide::Expr& in, const Halide::Expr& taps,
+                                           const Halide::Expr& window_pad,
+                                           const Halide::Expr& odd) {
+  return {1, window_pad, 1, in, taps, 1, 2, odd};
+}
 
 // The operands of one convolution; the gradient to the input is one as well, see FlippedWeights.
 struct ConvolutionOperands {
@@ -54,12 +69,14 @@ struct ConvolutionWeightsOperands {
 };
 
 // w'(kx, ky, kz, co, ci) = w(Kx - 1 - kx, Ky - 1 - ky, Kz - 1 - kz, ci, co): the weights with which
-// dy is convolved (stride 1) to give dx.
+// dy is convolved (stride 1) to give dx. Axes of two phases are not flipped.
 inline Halide::Func FlippedWeights(const Halide::Func& w, const ConvolutionAxes& axes) {
   Halide::Var kx("kx"), ky("ky"), kz("kz"), ci("ci"), co("co");
   Halide::Func flipped("flipped");
-  flipped(kx, ky, kz, co, ci) =
-      w(axes[0].taps - 1 - kx, axes[1].taps - 1 - ky, axes[2].taps - 1 - kz, ci, co);
+  const auto at = [&](int d, const Halide::Expr& k) {
+    return axes[d].phases > 1 ? k : axes[d].taps - 1 - k;
+  };
+  flipped(kx, ky, kz, co, ci) = w(at(0, kx), at(1, ky), at(2, kz), ci, co);
   return flipped;
 }
 
@@ -160,7 +177,8 @@ struct ChannelPlanes {
   }
 };
 
-// A register tile that serves where `condition` holds: 1 or 2 vectors of channels by pixels.
+// A register tile that serves where `condition` holds: 1 or 2 vectors of channels by pixels of the
+// result.
 // Exactly one of a list of tiles serves a call. (In the gradient to the weights terms stand for
 // pixels.)
 struct ConvolutionTile {
@@ -220,8 +238,8 @@ struct TiledConvolution {
   // block in its task.
   Halide::Var v{"v"}, u{"u"}, p{"p"}, t{"t"}, row{"row"}, block{"block"}, task{"task"};
   std::optional<PaddedWindow> window;
-  enum Sum { kSumPixel, kSumVector, kTapX, kTapY, kTapZ, kTapChannel };
-  std::vector<Halide::RDom> sums;  // by tile form
+  enum Sum { kSumPixel, kSumVector, kPhase, kTapX, kTapY, kTapZ, kTapChannel };
+  std::vector<Halide::RDom> sums;  // by tile form, and by part of the taps along x
   enum Loop { kPixel, kLane, kVector, kTile, kRow, kBlock, kTask };
   Halide::RDom r;
   Halide::Func packed{"packed"}, bias{"bias"}, sum{"sum"}, result{"convolution"};
@@ -233,7 +251,7 @@ struct TiledConvolution {
     const ConvolutionTask at(task, shape, extent_);
     window.emplace(
         in.x, in.axes, in.in_channels, extent_[4], in.type,
-        PaddedWindow::Origin{{task}, at.y * in.axes[1].stride, at.z * in.axes[2].stride, 0, at.n});
+        PaddedWindow::Origin{{task}, SampleRow(in, at.y), at.z * in.axes[2].stride, 0, at.n});
     PackWeights(in, shape);
     SumTile(in, shape);
     StoreTiles(in, shape);
@@ -241,6 +259,22 @@ struct TiledConvolution {
 
  private:
   std::vector<Halide::Expr> extent_;  // of the result
+
+  // Phases and pairs of taps that are summed together.
+  struct Part {
+    int first_phase, phases;
+    Halide::Expr first, end;
+  };
+  // Pair j of two phases has taps 2 j - odd and 2 j + 1 - odd; the first and the last pair may lack
+  // one of them.
+  static std::vector<Part> Parts(const ConvolutionAxis& x) {
+    if (x.phases == 1) return {{0, 1, 0, x.taps}};
+    const Halide::Expr end = x.taps + x.odd;
+    return {{1, 1, 0, x.odd}, {0, 2, x.odd, end / 2}, {0, 1, end / 2, (end + 1) / 2}};
+  }
+  static Halide::Expr SampleRow(const ConvolutionOperands& in, const Halide::Expr& y) {
+    return in.axes[1].phases > 1 ? y / 2 : y * in.axes[1].stride;
+  }
 
   void PackWeights(const ConvolutionOperands& in, const ConvolutionShape& shape) {
     using namespace Halide;
@@ -257,22 +291,35 @@ struct TiledConvolution {
     const Expr blocks = (extent_[3] + 2 * shape.lanes - 1) / (2 * shape.lanes);
     const Expr at_block = unsafe_promise_clamped(at.block + block, 0, blocks - 1);
     sum(v, u, p, t, row, block, task) = bias(v, at_block * 2 + u);
+    const bool strided = a[0].phases > 1;
+    const auto last = [&](int d) { return (a[d].taps - 1 + a[d].odd) / 2; };
     for (const ConvolutionTile& tile : shape.tiles) {
-      RDom s({{0, tile.pixels},
-              {0, tile.vectors},
-              {0, a[0].taps},
-              {0, a[1].taps},
-              {0, a[2].taps},
-              {0, in.in_channels}},
-             "s");
-      s.where(tile.condition);
-      const Expr from_y = a[1].At(at.y + row, s[kTapY]) - a[1].pad;
-      s.where(from_y >= 0 && from_y < a[1].in);
-      sum(v, s[kSumVector], s[kSumPixel], t, row, block, task) +=
-          packed(v, s[kTapX], s[kTapY], s[kTapZ], s[kTapChannel], at_block * 2 + s[kSumVector]) *
-          window->padded(a[0].At(t * shape.Pixels() + s[kSumPixel], s[kTapX]),
-                         a[1].At(row, s[kTapY]), s[kTapZ] * a[2].dilation, s[kTapChannel], 0, task);
-      sums.push_back(s);
+      for (const Part& part : Parts(a[0])) {
+        RDom s({{0, tile.pixels / a[0].phases},
+                {0, tile.vectors},
+                {part.first_phase, part.phases},
+                {part.first, part.end - part.first},
+                {0, a[1].taps},
+                {0, a[2].taps},
+                {0, in.in_channels}},
+               "s");
+        s.where(tile.condition);
+        Expr tap = s[kTapX], pixel = s[kSumPixel];
+        Expr from_x = a[0].At(t * shape.Pixels() + pixel, tap), from_y = a[1].At(row, s[kTapY]);
+        if (strided) {
+          tap = unsafe_promise_clamped(2 * tap + s[kPhase] - a[0].odd, 0, a[0].taps - 1);
+          pixel = 2 * pixel + s[kPhase];
+          from_x = t * (shape.Pixels() / 2) + s[kSumPixel] + last(0) - s[kTapX];
+          s.where((row + a[1].odd - s[kTapY]) % 2 == 0);
+          from_y = (row - a[1].odd - s[kTapY]) / 2 + last(1);
+        }
+        const Expr sample_y = SampleRow(in, at.y) + from_y - a[1].pad;
+        s.where(sample_y >= 0 && sample_y < a[1].in);
+        sum(v, s[kSumVector], pixel, t, row, block, task) +=
+            packed(v, tap, s[kTapY], s[kTapZ], s[kTapChannel], at_block * 2 + s[kSumVector]) *
+            window->padded(from_x, from_y, s[kTapZ] * a[2].dilation, s[kTapChannel], 0, task);
+        sums.push_back(s);
+      }
     }
     const Var e("e");
     Func list("tile");
@@ -282,7 +329,7 @@ struct TiledConvolution {
 
   void StoreTiles(const ConvolutionOperands& in, const ConvolutionShape& shape) {
     using namespace Halide;
-    r = RDom({{0, shape.slots},
+    r = RDom({{0, shape.Pixels()},
               {0, shape.lanes},
               {0, 2},
               {0, (extent_[0] + shape.Pixels() - 1) / max(shape.Pixels(), 1)},
@@ -294,7 +341,8 @@ struct TiledConvolution {
     const Expr at_x = r[kTile] * shape.Pixels() + r[kPixel];
     const Expr at_y = at.y + r[kRow];
     const Expr at_c = ((at.block + r[kBlock]) * 2 + r[kVector]) * shape.lanes + r[kLane];
-    const Expr whole = r[kPixel] < min(shape.Pixels(), extent_[0] - r[kTile] * shape.Pixels());
+    const Expr rest = extent_[0] - r[kTile] * shape.Pixels();
+    const Expr whole = shape.Pixels() <= rest || r[kPixel] < rest;
     r.where(at_y < extent_[1]);
     r.where((at.block + r[kBlock]) * 2 * shape.lanes < extent_[3]);
     r.where(at_c - r[kLane] < extent_[3]);
@@ -496,6 +544,22 @@ struct TiledConvolutionWeights {
     r = EachOf(result);
     const std::vector<Expr> at{r[0], r[1], r[2], r[3], r[4]};
     result(at) = select(in.accumulate, result(at), cast(in.type, 0)) + reduced(at);
+  }
+};
+
+// Patches of a slice of the output: patches(x, y, tap, n, c) is the sample that tap (kx, ky) meets
+// at output (x, y) in slice `slice` of the padded input, zero in the padding.
+struct ConvolutionPatches {
+  Halide::Var x{"x"}, y{"y"}, tap{"tap"}, n{"image"}, c{"channel"}, kx{"kx"};
+  PaddedWindow window;
+  Halide::Func met{"met"}, result{"convolution_patches"};  // met: of a row, what tap kx meets
+
+  ConvolutionPatches(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& slice,
+                     const Halide::Expr& channels, const Halide::Expr& batch,
+                     const Halide::Type& type)
+      : window(in, a, channels, batch, type, {{n, c}, 0, slice, c, n}) {
+    met(x, kx, y, n, c) = window.padded(a[0].At(x, kx), y, 0, 0, 0, n, c);
+    result(x, y, tap, n, c) = met(x, tap % a[0].taps, a[1].At(y, tap / a[0].taps), n, c);
   }
 };
 

@@ -162,6 +162,16 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       // Many channels in and out.
       {2, 3, 16, 1, {9, 3, 1}, {10, 3, 1}},
       {1, 18, 34, 2, {7, 3, 1, 2}, {13, 3, 2, 2}},
+      // Strides of two on both axes: odd and even padding, first and last pairs of taps that lack
+      // one, more padding than taps, one vector of channels and more, groups, several tasks.
+      {2, 17, 3, 1, {9, 3, 1, 2}, {30, 3, 1, 2}},
+      {1, 40, 5, 1, {10, 3, 0, 2}, {17, 3, 2, 2}},
+      {3, 3, 18, 1, {8, 4, 1, 2}, {33, 4, 2, 2}},
+      {1, 33, 2, 1, {7, 2, 0, 2}, {12, 5, 3, 2}},
+      {1, 6, 8, 2, {5, 1, 1, 2}, {6, 1, 0, 2}},
+      {2, 34, 4, 2, {7, 2, 3, 2}, {5, 1, 2, 2}},
+      {1, 2, 70, 1, {31, 7, 3, 2}, {70, 7, 3, 2}},
+      {1, 16, 3, 1, {1, 3, 1, 2}, {1, 3, 1, 2}},
       // The gradient to the weights by patches; taps that meet padding alone.
       {1, 64, 17, 1, {7, 3, 1}, {9, 3, 1, 2}},
       {3, 130, 6, 2, {5, 3, 2, 2, 2}, {4, 2, 0, 1, 3}},
@@ -194,6 +204,13 @@ TEST(ConvolutionTest, OneTapEqualsDirectLoops) {
     Check<float>(cases[i], Nan::kNone, 1e-4);
     Check<double>(cases[i], Nan::kNone, 1e-12);
   }
+}
+
+// More patches than are made at a time: two images, then the third.
+TEST(ConvolutionTest, PatchesInTwoParts) {
+  const ConvolutionCase test = {3, 64, 2, 1, {44, 9, 0, 2}, {44, 9, 0, 2}};
+  Check<float>(test, Nan::kNone, 1e-5);
+  Check<double>(test, Nan::kNone, 1e-13);
 }
 
 // Tiles of 4 x 4 and 2 x 2 outputs, whole and cut; several images in a task, several tasks of one.

@@ -6,6 +6,7 @@
 #include "halite/ops/registry.h"
 
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <cstdio>
 #include <filesystem>
@@ -74,9 +75,11 @@ TEST(RegistryTest, EveryFunctionHasItsKernels) {
         << def->name;
     for (const std::string& kernel : kernels) {
       EXPECT_NE(FindKernel(kernel + "_f32_cpu"), nullptr) << def->name << ": " << kernel;
-      const bool is_for_cpu_alone = absl::StartsWith(kernel, "few_channels_") ||
-                                    absl::StartsWith(kernel, "narrow_") ||
-                                    absl::StartsWith(kernel, "winograd_");
+      const std::vector<std::string> for_cpu_alone = {"few_channels_", "narrow_", "strided_",
+                                                      "winograd_"};
+      const bool is_for_cpu_alone =
+          std::any_of(for_cpu_alone.begin(), for_cpu_alone.end(),
+                      [&](const std::string& form) { return absl::StartsWith(kernel, form); });
       EXPECT_EQ(FindKernel(kernel + "_f32_cuda") != nullptr, kWithCuda && !is_for_cpu_alone)
           << def->name << ": " << kernel;
       if (HasFloat64(*def)) {
