@@ -111,7 +111,7 @@ struct ConvolutionSizes {
   }
   bool reads_few_channels() const {
     return in_channels <= kFewChannels * group && of(0).stride <= kFewChannelsStride &&
-           (group == 1 || !reads_one_channel());
+           (group == 1 || !reads_one_channel()) && every_output_meets_input();
   }
   // One output channel an input channel, half a vector of them at least, and planes so small that
   // they stay in the caches while they are transposed (960 maps of 7x7 by 3x3 take 20 us instead of
@@ -120,9 +120,13 @@ struct ConvolutionSizes {
   bool suits_narrow_planes() const {
     return axes.size() <= 2 && group == in_channels && out_channels == group &&
            group >= kNarrowChannels && of(0).in * of(1).in <= kNarrowPixels &&
-           std::all_of(axes.begin(), axes.end(), [](const Axis& axis) {
-             return axis.pad <= (axis.taps - 1) * axis.dilation;
-           });
+           every_output_meets_input();
+  }
+  // The padding is no larger than what taps reach.
+  bool every_output_meets_input() const {
+    return std::all_of(axes.begin(), axes.end(), [](const Axis& axis) {
+      return axis.pad <= (axis.taps - 1) * axis.dilation;
+    });
   }
   // Kernels of one tap that meet each element at most once: a matrix product over the channels.
   bool is_matrix_product() const {

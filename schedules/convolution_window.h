@@ -25,21 +25,11 @@ inline void ScheduleWindow(PaddedWindow& in, const Halide::LoopLevel& where, int
       .never_partition_all();
 }
 
-// At `where`, a window for each image. Memory is taken once, at `task`: threads that ask for it in
-// turn wait for each other.
+// At `where`, a window for each image; memory is taken at `task`.
 inline void ScheduleChannelPlanes(ChannelPlanes& in, const Halide::LoopLevel& where,
                                   const Halide::LoopLevel& task, int lanes) {
-  const Halide::Var pixel("pixel");
-  in.pixels.compute_at(where)
-      .hoist_storage(task)
-      .split(in.x, in.x, pixel, lanes, Halide::TailStrategy::RoundUp)
-      .reorder(in.v, pixel, in.x, in.y, in.i, in.plane)
-      .bound(in.v, 0, lanes)
-      .vectorize(in.v)
-      .unroll(pixel)
-      .never_partition_all();
-  ScheduleShuffles(in.turned, lanes * lanes, lanes, {in.pixels, in.x});
-  ScheduleWindow(in.window, {in.pixels, in.i}, lanes);
+  ScheduleTransposed(in.pixels, where, task, lanes);
+  ScheduleWindow(in.window, {in.pixels.elements, in.i}, lanes);
   in.window.padded.hoist_storage(task);
 }
 

@@ -150,30 +150,27 @@ struct PaddedWindow {
 };
 
 // A window with the channels of a pixel side by side, in planes of `lanes` channels (channel =
-// plane * lanes + v): squares of lanes x lanes samples, transposed in registers.
+// plane * lanes + v): pixels.elements(v, x, y, i, plane, place...).
 struct ChannelPlanes {
-  Halide::Var v{"v"}, x{"x"}, y{"y"}, i{"i"}, plane{"plane"};
+  Halide::Var y{"y"}, i{"i"}, plane{"plane"};
   PaddedWindow window;
-  std::vector<Halide::Func> turned;
-  Halide::Func pixels{"pixels"};
+  TransposedSquares pixels;
 
-  ChannelPlanes(PaddedWindow from, int lanes, const std::vector<Halide::Var>& place)
-      : window(std::move(from)) {
-    using namespace Halide;
-    const Var e("e"), square("square");  // of lanes x lanes samples
-    // `at` and the place.
-    const auto of = [&](std::vector<Expr> at) {
-      at.insert(at.end(), place.begin(), place.end());
-      return at;
-    };
-    std::vector<Var> list_at{e, square, y, i, plane}, pixels_at{v, x, y, i, plane};
-    list_at.insert(list_at.end(), place.begin(), place.end());
-    pixels_at.insert(pixels_at.end(), place.begin(), place.end());
-    Func list("square");
-    list(list_at) =
-        window.padded(of({square * lanes + e % lanes, y, 0, plane * lanes + e / lanes, i}));
-    turned = Shuffles(list, lanes, lanes);
-    pixels(pixels_at) = turned.back()(of({x % lanes * lanes + v, x / lanes, y, i, plane}));
+  ChannelPlanes(const PaddedWindow& from, int lanes, const std::vector<Halide::Var>& place)
+      : window(from),
+        pixels(
+            [&](const Halide::Expr& x, const Halide::Expr& v) {
+              std::vector<Halide::Expr> at{x, y, 0, plane * lanes + v, i};
+              at.insert(at.end(), place.begin(), place.end());
+              return window.padded(at);
+            },
+            lanes, Joined({y, i, plane}, place)) {}
+
+ private:
+  static std::vector<Halide::Var> Joined(std::vector<Halide::Var> a,
+                                         const std::vector<Halide::Var>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
   }
 };
 
@@ -512,7 +509,7 @@ struct TiledConvolutionWeights {
         return unsafe_promise_clamped(tile_term[d](s[kTerm], j), 0, extent - 1);
       };
       sum(v, s[kVector], s[kTerm], j, block, chunk, task) +=
-          dy->pixels(v, s[kX], s[kRow], s[kImage], block * 2 + s[kVector], chunk, task) *
+          dy->pixels.elements(v, s[kX], s[kRow], s[kImage], block * 2 + s[kVector], chunk, task) *
           window->padded(a[0].At(s[kX], term_at(0, taps_[0])),
                          a[1].At(s[kRow], term_at(1, taps_[1])),
                          term_at(2, taps_[2]) * a[2].dilation, term_at(3, shape.channels),

@@ -117,9 +117,10 @@ struct WinogradPoints {
   Halide::Func columns{"columns"}, points{"points"};
   Halide::RDom tiles;  // x, y, image
 
-  WinogradPoints(const WinogradMatrix& m, int step, PaddedWindow window, const WinogradTiles& shape,
-                 int lanes, const Halide::Type& type, const std::vector<Halide::Var>& place)
-      : planes(std::move(window), lanes, place),
+  WinogradPoints(const WinogradMatrix& m, int step, const PaddedWindow& window,
+                 const WinogradTiles& shape, int lanes, const Halide::Type& type,
+                 const std::vector<Halide::Var>& place)
+      : planes(window, lanes, place),
         tiles(0, shape.across, 0, shape.rows, 0, shape.images, "tiles") {
     using namespace Halide;
     const auto of = [&](std::vector<Expr> at) {
@@ -130,7 +131,7 @@ struct WinogradPoints {
     column.insert(column.end(), place.begin(), place.end());
     point.insert(point.end(), place.begin(), place.end());
     columns(column) = mux(row, Transformed(m, [&](int k) {
-                            return planes.pixels(of({v, x, y * step + k, i, plane}));
+                            return planes.pixels.elements(of({v, x, y * step + k, i, plane}));
                           }));
     std::vector<Expr> values;
     for (int a = 0; a < kWinogradWindow; ++a) {
