@@ -182,6 +182,7 @@ void CallForGroups(Lowering& l, const std::string& kernel, const Sizes& sizes,
     for (const Grouped& a : arrays) {
       arguments.emplace_back(a.name, GroupOf(a.array, a.dim, g, sizes.group));
     }
+    arguments.emplace_back("width", sizes.of(0).out);
     AppendGeometry(sizes, kMaxSpatial, arguments);
     l.Call(kernel, std::move(arguments));
   }
@@ -476,9 +477,11 @@ void WeightsGradient(Lowering& l, const Operands& op) {
     WeightsGradientOfPatches(l, op);
     return;
   }
-  CallForGroups(
-      l, "convolution_dw", op.sizes,
-      {{"x", x, kChannels}, {"dy", dy, kChannels}, {"dw", op.Weights(l.dx(1)), kOutmaps}});
+  const Sizes& s = op.sizes;
+  const Operand pixels =
+      l.dy().View({s.of(0).out * s.of(1).out, s.of(2).out, s.out_channels, s.batch});
+  CallForGroups(l, "convolution_dw", s,
+                {{"x", x, kChannels}, {"dy", pixels, 2}, {"dw", op.Weights(l.dx(1)), kOutmaps}});
 }
 
 void ConvolutionBackward(Lowering& l) {

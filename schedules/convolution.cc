@@ -7,7 +7,8 @@
 //   convolution_dx:  dy, w -> dx, with offset_ and dilation_ x, y, z:
 //                    dx(x) = sum_k dy(x + offset - k * dilation) w(k); any strides of dx and w
 //   strided_convolution_dx: dy, w -> dx of a convolution with strides 2, 2 (CPU only)
-//   convolution_dw:  x, dy -> dw, with the scalars of convolution
+//   convolution_dw:  x, dy [pixel, z, co, n] -> dw, with the scalars of convolution and the width
+//                    of a row of dy
 //   convolution_patches: x -> patches [x, y, tap, n, c]
 //
 // CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8
@@ -16,7 +17,7 @@
 // oneDNN 2.6 on NCHW arrays, its reorders included, in the same run (the last row an older one):
 //
 //   layer, batch             forward    %  oneDNN |   dx  oneDNN |   dw  oneDNN
-//   5x5 1-16 @28, 64              99   38     119 |    -       - |   64     140
+//   5x5 1-16 @28, 64              99   38     119 |    -       - |   88     124
 //   3x3 128 @28, 1               218   84     220 |  195     216 |  176     214
 //   3x3 256 @14, 1               202   78     189 |  202     202 |    -       -
 //   3x3 512 @7, 1                 95   37     157 |   84     126 |    -       -
@@ -258,7 +259,7 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsOperands& 
       .never_partition_all();
   ScheduleSums(op, shape, in.axes[0].stride);
   const Halide::LoopLevel chunk(op.total, op.c.x), task(op.partial, op.task);
-  ScheduleChannelPlanes(*op.dy, chunk, task, lanes);
+  ScheduleTransposed(*op.dy, chunk, task, lanes);
   ScheduleWindow(*op.window, chunk, lanes);
   op.window->padded.hoist_storage(task);
 
@@ -450,7 +451,8 @@ class StridedConvolutionDxKernel : public OpGenerator<StridedConvolutionDxKernel
 
 class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
  public:
-  Input<Buffer> x{"x", 5}, dy{"dy", 5};
+  Input<Buffer> x{"x", 5}, dy{"dy", 4};
+  Input<int32_t> width{"width"};
   Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
   Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
   Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
@@ -467,15 +469,18 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
 
   void generate() {
     ZeroMin(x, 5);
-    ZeroMin(dy, 5);
+    ZeroMin(dy, 4);
     const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
     const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
+    const Var i("i"), j("j"), z("z"), c("c"), n("n");
+    Func rows("rows");
+    rows(i, j, z, c, n) = dy(j * width + i, z, c, n);
     ConvolutionWeightsOperands in{
-        x,     dy,           {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(),
+        x,     rows,         {}, {}, x.dim(3).extent(), dy.dim(2).extent(), dy.dim(3).extent(),
         dtype, accumulate_dw};
+    in.out = {width, dy.dim(0).extent() / Halide::max(width, 1), dy.dim(1).extent()};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), {}};
-      in.out[d] = dy.dim(d).extent();
     }
     if (get_target().has_gpu_feature()) {
       ConvolutionWeights op(in);
@@ -484,7 +489,7 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
       dw = op.result;
     } else {
       ConvolutionWeightsShape shape;
-      TiledConvolutionWeights op(in, [&](const Expr& taps) {
+      TiledConvolutionWeights op(in, dy, [&](const Expr& taps) {
         return shape = ShapeFor(in, taps, get_target(), Numbers());
       });
       ScheduleCpu(op, in, shape);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "Halide.h"
+#include "halite/ops/algorithms/axis.h"
 #include "halite/ops/algorithms/ceil_div.h"
 #include "halite/ops/algorithms/shuffle.h"
 
@@ -440,7 +441,8 @@ struct TiledConvolutionWeights {
   // terms, block among the channels of its task.
   Halide::Var v{"v"}, u{"u"}, p{"p"}, j{"j"}, block{"block"}, chunk{"chunk"}, task{"task"};
   std::optional<PaddedWindow> window;
-  std::optional<ChannelPlanes> dy;
+  Halide::Var image{"image"}, vector{"vector"};  // of a chunk, of a task's output channels
+  std::optional<TransposedSquares> dy;           // [v, pixel, image, vector, chunk, task]
   enum Sum { kTerm, kVector, kX, kRow, kImage };
   std::vector<Halide::RDom> sums;  // over a chunk, by tile form
   Halide::RDom c, slices, r;       // chunks of a slice, slices, elements of dw
@@ -451,9 +453,10 @@ struct TiledConvolutionWeights {
   Halide::Func sum{"sum"}, total{"total"}, partial{"partial"}, reduced{"reduced"};
   Halide::Func result{"convolution_dw"};
 
-  // The shape may depend on the number of taps, which only dw tells.
+  // `pixels` is dy [pixel, z, co, n], where rows of a slice follow one another. The shape may depend
+  // on the number of taps, which only dw tells.
   TiledConvolutionWeights(
-      const ConvolutionWeightsOperands& in,
+      const ConvolutionWeightsOperands& in, const Halide::Func& pixels,
       const std::function<ConvolutionWeightsShape(const Halide::Expr& taps)>& shape_for) {
     using namespace Halide;
     result(kx, ky, kz, ci, co) = undef(in.type);
@@ -469,13 +472,23 @@ struct TiledConvolutionWeights {
                    PaddedWindow::Origin{place, chunks_->row * in.axes[1].stride,
                                         chunks_->slice * in.axes[2].stride,
                                         chunks_->in_group * shape.channels, chunks_->image});
-    // Pixels and rows past the last ones are zero.
-    ConvolutionAxes unit;
-    for (int d = 0; d < 3; ++d) unit[d] = {1, 0, 1, in.out[d], 1};
-    dy.emplace(PaddedWindow(in.dy, unit, in.out_channels, in.batch, in.type,
-                            {place, chunks_->row, chunks_->slice,
-                             chunks_->out_group * shape.blocks * 2 * shape.lanes, chunks_->image}),
-               shape.lanes, place);
+    // What lies past the last channel and image repeats them and is not used.
+    const Expr first_vector = chunks_->out_group * shape.blocks * 2;
+    const Expr first_pixel = chunks_->row * in.out[0], count = in.out[0] * in.out[1];
+    const auto nearest = [](const Expr& i, const Expr& extent) {
+      return unsafe_promise_clamped(min(i, extent - 1), 0, extent - 1);
+    };
+    dy.emplace(
+        [&](const Expr& p, const Expr& lane) {
+          const Expr pixel = first_pixel + p;
+          const Expr channel = (first_vector + vector) * shape.lanes + lane;
+          return IfExists(
+              pixel < count,
+              pixels(unsafe_promise_clamped(pixel, 0, count - 1), chunks_->slice,
+                     nearest(channel, in.out_channels), nearest(chunks_->image + image, in.batch)),
+              cast(in.type, 0));
+        },
+        shape.lanes, std::vector<Var>{image, vector, chunk, task});
     SumChunk(in, shape);
     AddUp(in, shape);
   }
@@ -509,7 +522,8 @@ struct TiledConvolutionWeights {
         return unsafe_promise_clamped(tile_term[d](s[kTerm], j), 0, extent - 1);
       };
       sum(v, s[kVector], s[kTerm], j, block, chunk, task) +=
-          dy->pixels.elements(v, s[kX], s[kRow], s[kImage], block * 2 + s[kVector], chunk, task) *
+          dy->elements(v, s[kRow] * in.out[0] + s[kX], s[kImage], block * 2 + s[kVector], chunk,
+                       task) *
           window->padded(a[0].At(s[kX], term_at(0, taps_[0])),
                          a[1].At(s[kRow], term_at(1, taps_[1])),
                          term_at(2, taps_[2]) * a[2].dilation, term_at(3, shape.channels),

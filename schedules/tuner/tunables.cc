@@ -68,7 +68,8 @@ struct ConvolutionRow {
              {"dilation_y", dil_y},
              {"dilation_z", 1},
              {"offset_x", px},
-             {"offset_y", py}}};
+             {"offset_y", py},
+             {"width", ow}}};
   }
 };
 
