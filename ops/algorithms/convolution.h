@@ -453,8 +453,8 @@ struct TiledConvolutionWeights {
   Halide::Func sum{"sum"}, total{"total"}, partial{"partial"}, reduced{"reduced"};
   Halide::Func result{"convolution_dw"};
 
-  // `pixels` is dy [pixel, z, co, n], where rows of a slice follow one another. The shape may depend
-  // on the number of taps, which only dw tells.
+  // `pixels` is dy [pixel, z, co, n], where rows of a slice follow one another. The shape may
+  // depend on the number of taps, which only dw tells.
   TiledConvolutionWeights(
       const ConvolutionWeightsOperands& in, const Halide::Func& pixels,
       const std::function<ConvolutionWeightsShape(const Halide::Expr& taps)>& shape_for) {
