@@ -126,10 +126,8 @@ void AppendGeometry(const Sizes& sizes, int axes, std::vector<KernelArgument>& a
 // run of pixels.
 class Depthwise {
  public:
-  Depthwise(const Lowering& l, const Operands& op)
-      : op_(op),
-        s_(op.sizes),
-        narrow_(s_.suits_narrow_planes() && l.Offers("narrow_depthwise_convolution")) {}
+  Depthwise(const Lowering& l, const Operands& op, bool suits_narrow)
+      : op_(op), s_(op.sizes), narrow_(suits_narrow && l.Offers("narrow_depthwise_convolution")) {}
 
   Operand Input(const Operand& x) const {
     return narrow_ ? x.View({s_.of(0).in * s_.of(1).in, s_.in_channels, s_.batch}) : op_.Input(x);
@@ -321,7 +319,7 @@ void ConvolutionForward(Lowering& l) {
   if (!l.given(2)) l.Fill(b, 0);
   const Operand x = op.Input(l.x(0)), w = op.Weights(l.x(1)), y = op.Output(l.y());
   if (op.sizes.is_depthwise()) {
-    const Depthwise depthwise(l, op);
+    const Depthwise depthwise(l, op, op.sizes.suits_narrow_planes());
     depthwise.Call(l, "",
                    {{"x", depthwise.Input(l.x(0))},
                     {"w", depthwise.Weights(l.x(1))},
@@ -456,7 +454,7 @@ void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
 void WeightsGradient(Lowering& l, const Operands& op) {
   const Operand x = op.Input(l.x(0)), dy = op.Output(l.dy());
   if (op.sizes.is_depthwise()) {
-    const Depthwise depthwise(l, op);
+    const Depthwise depthwise(l, op, op.sizes.suits_narrow_planes());
     depthwise.Call(l, "_dw",
                    {{"x", depthwise.Input(l.x(0))},
                     {"dy", depthwise.Output(l.dy())},
@@ -498,7 +496,7 @@ void ConvolutionBackward(Lowering& l) {
                        {"dx", op.Input(l.dx(0)), kChannels}});
       } else if (op.sizes.reads_one_channel()) {
         // The sum runs over the output channels: vectors of x, not of channels.
-        const Depthwise depthwise(l, op);
+        const Depthwise depthwise(l, op, op.sizes.suits_narrow_input_gradient());
         depthwise.Call(l, "_dx",
                        {{"dy", depthwise.Output(l.dy())},
                         {"w", depthwise.Weights(l.x(1))},

@@ -138,6 +138,7 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       {3, 33, 33, 33, {28, 5, 2, 2}, {30, 3, 1, 3}},
       {2, 9, 9, 9, {1, 3, 1}, {1000, 3, 1}},
       {2, 150, 150, 150, {1, 1}, {5, 4, 0}},
+      {1, 17, 17, 17, {60, 3, 1, 2}, {59, 3, 1, 2}},
       // Padding beyond the taps, few channels, several outputs a channel, large planes.
       {2, 9, 9, 9, {7, 3, 4}, {7, 1, 2}},
       {1, 7, 7, 7, {7, 3, 1}, {8, 3, 1}},
