@@ -177,7 +177,8 @@ class CpuScheduler {
 
   Expr Direct(const Expr& others) {
     const Expr use = others && Near();
-    const Expr one_task = work_ <= 1 << 20, edge = select(area_ <= 1 << 16, 64, 128);
+    const Expr one_task = work_ <= 1 << 20,
+               edge = select(area_ <= 1 << 12, 32, area_ <= 1 << 16, 64, 128);
     Tile("direct", {mr_, nr_, false, false}, Form(use, in_.k), select(one_task, all_rows_, edge),
          select(one_task, all_cols_, 2 * edge), all_cols_);
     return use;
