@@ -155,10 +155,15 @@ absl::Status Search::StartHolder() {
 }
 
 void Search::TryAll(Clock::time_point deadline) {
-  const auto ended = [&] { return WasInterrupted() || SecondsLeft(deadline) <= 0; };
+  // However short the time, one challenger has its turn.
+  int attempts = 0;
+  const auto ended = [&] {
+    return WasInterrupted() || (attempts > 0 && SecondsLeft(deadline) <= 0);
+  };
   // False if the challenger is broken.
   const auto attempt = [&](const Numbers& challenger) {
     if (ended() || !tried_.insert(ToText(challenger)).second) return true;
+    ++attempts;
     bool is_right = true;
     Report(challenger.empty() ? "defaults" : ToText(challenger), [&](Trial& trial) {
       const std::string label = Challenge(challenger, trial);
