@@ -109,17 +109,28 @@ struct Operands {
   Sizes sizes;
 };
 
-// Of the first `axes` axes.
-void AppendGeometry(const Sizes& sizes, int axes, std::vector<KernelArgument>& arguments) {
-  static constexpr const char* kNames[][3] = {{"stride_x", "pad_x", "dilation_x"},
-                                              {"stride_y", "pad_y", "dilation_y"},
-                                              {"stride_z", "pad_z", "dilation_z"}};
-  for (int d = 0; d < axes; ++d) {
+// What the kernels take of the sizes beside the extents of their arrays; each takes some of it.
+std::vector<KernelArgument> Geometry(const Sizes& sizes) {
+  static constexpr const char* kNames[][4] = {{"stride_x", "pad_x", "dilation_x", "taps_x"},
+                                              {"stride_y", "pad_y", "dilation_y", "taps_y"},
+                                              {"stride_z", "pad_z", "dilation_z", "taps_z"}};
+  std::vector<KernelArgument> arguments = {{"in_width", sizes.of(0).in},
+                                           {"out_width", sizes.of(0).out},
+                                           {"multiplier", sizes.out_channels / sizes.group}};
+  for (int d = 0; d < kMaxSpatial; ++d) {
     const Axis axis = sizes.of(d);
     arguments.emplace_back(kNames[d][0], axis.stride);
     arguments.emplace_back(kNames[d][1], axis.pad);
     arguments.emplace_back(kNames[d][2], axis.dilation);
+    arguments.emplace_back(kNames[d][3], axis.taps);
   }
+  return arguments;
+}
+
+void Call(Lowering& l, const std::string& kernel, std::vector<KernelArgument> arrays,
+          const std::vector<KernelArgument>& scalars) {
+  arrays.insert(arrays.end(), scalars.begin(), scalars.end());
+  l.Call(kernel, std::move(arrays));
 }
 
 // The kernels for one input channel an output channel; those for narrow planes see a plane as one
@@ -140,18 +151,9 @@ class Depthwise {
                    : w.View({s_.of(0).taps, s_.of(1).taps, s_.of(2).taps, s_.out_channels});
   }
   // `ending`: of the kernel's name.
-  void Call(Lowering& l, const std::string& ending, std::vector<KernelArgument> arguments) const {
-    if (narrow_) {
-      arguments.insert(arguments.end(), {{"width_x", s_.of(0).in},
-                                         {"width_y", s_.of(0).out},
-                                         {"taps_x", s_.of(0).taps},
-                                         {"taps_y", s_.of(1).taps}});
-    } else {
-      arguments.emplace_back("multiplier", s_.out_channels / s_.group);
-    }
-    AppendGeometry(s_, narrow_ ? 2 : kMaxSpatial, arguments);
-    l.Call((narrow_ ? "narrow_depthwise_convolution" : "depthwise_convolution") + ending,
-           std::move(arguments));
+  void Call(Lowering& l, const std::string& ending, std::vector<KernelArgument> arrays) const {
+    halite::Call(l, (narrow_ ? "narrow_depthwise_convolution" : "depthwise_convolution") + ending,
+                 std::move(arrays), Geometry(s_));
   }
 
  private:
@@ -173,16 +175,14 @@ struct Grouped {
   int dim;
 };
 
-void CallForGroups(Lowering& l, const std::string& kernel, const Sizes& sizes,
-                   const std::vector<Grouped>& arrays) {
-  for (int64_t g = 0; g < sizes.group; ++g) {
-    std::vector<KernelArgument> arguments;
+void CallForGroups(Lowering& l, const std::string& kernel, int64_t groups,
+                   const std::vector<Grouped>& arrays, const std::vector<KernelArgument>& scalars) {
+  for (int64_t g = 0; g < groups; ++g) {
+    std::vector<KernelArgument> parts;
     for (const Grouped& a : arrays) {
-      arguments.emplace_back(a.name, GroupOf(a.array, a.dim, g, sizes.group));
+      parts.emplace_back(a.name, GroupOf(a.array, a.dim, g, groups));
     }
-    arguments.emplace_back("width", sizes.of(0).out);
-    AppendGeometry(sizes, kMaxSpatial, arguments);
-    l.Call(kernel, std::move(arguments));
+    Call(l, kernel, std::move(parts), scalars);
   }
 }
 
@@ -328,28 +328,20 @@ void ConvolutionForward(Lowering& l) {
     return;
   }
   if (const std::string kernel = op.Winograd(l, "convolution"); !kernel.empty()) {
-    l.Call(kernel, {{"x", x},
-                    {"w", w},
-                    {"b", b},
-                    {"pad_x", op.sizes.of(0).pad},
-                    {"pad_y", op.sizes.of(1).pad},
-                    {"y", y}});
+    Call(l, kernel, {{"x", x}, {"w", w}, {"b", b}, {"y", y}}, Geometry(op.sizes));
     return;
   }
   const bool makes_few = op.sizes.makes_few_channels() && l.Offers("few_channels_convolution");
-  CallForGroups(l, makes_few ? "few_channels_convolution" : "convolution", op.sizes,
-                {{"x", x, kChannels}, {"w", w, kOutmaps}, {"b", b, 0}, {"y", y, kChannels}});
+  CallForGroups(l, makes_few ? "few_channels_convolution" : "convolution", op.sizes.group,
+                {{"x", x, kChannels}, {"w", w, kOutmaps}, {"b", b, 0}, {"y", y, kChannels}},
+                Geometry(op.sizes));
 }
 
 void InputGradient(Lowering& l, const Operands& op) {
   const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
   const char* form = op.sizes.suits_adjoint() ? "convolution_adjoint" : "convolution_dx";
   if (const std::string kernel = op.Winograd(l, form); !kernel.empty()) {
-    l.Call(kernel, {{"dy", dy},
-                    {"w", w},
-                    {"pad_x", op.sizes.of(0).pad},
-                    {"pad_y", op.sizes.of(1).pad},
-                    {"dx", dx}});
+    Call(l, kernel, {{"dy", dy}, {"w", w}, {"dx", dx}}, Geometry(op.sizes));
     return;
   }
   const std::vector<Phase> phases[] = {op.sizes.of(0).Phases(), op.sizes.of(1).Phases(),
@@ -358,23 +350,23 @@ void InputGradient(Lowering& l, const Operands& op) {
     return std::any_of(all.begin(), all.end(), [](const Phase& p) { return p.taps == 0; });
   });
   if (some_without_taps) l.Fill(l.dx(0), 0);
-  const int64_t groups = op.sizes.group;
+  const auto call = [&](const char* kernel, const Operand& part, const Operand& taps,
+                        const std::vector<KernelArgument>& scalars) {
+    CallForGroups(l, kernel, op.sizes.group,
+                  {{"dy", dy, kChannels}, {"w", taps, kOutmaps}, {"dx", part, kChannels}}, scalars);
+  };
   if (op.sizes.strides_two() && l.Offers("strided_convolution_dx")) {
+    const Axis x = op.sizes.of(0), y = op.sizes.of(1);
     for (const Phase& pz : phases[2]) {
       if (pz.taps == 0) continue;
-      const Operand part = dx.Slice(2, pz.start, pz.inputs, op.sizes.of(2).stride);
-      const Operand taps = w.Slice(2, pz.first, pz.taps, pz.step);
-      for (int64_t g = 0; g < groups; ++g) {
-        l.Call("strided_convolution_dx", {{"dy", GroupOf(dy, kChannels, g, groups)},
-                                          {"w", GroupOf(taps, kOutmaps, g, groups)},
-                                          {"pad_x", op.sizes.of(0).StridedWindowPad()},
-                                          {"pad_y", op.sizes.of(1).StridedWindowPad()},
-                                          {"odd_x", op.sizes.of(0).pad % 2},
-                                          {"odd_y", op.sizes.of(1).pad % 2},
-                                          {"offset_z", pz.offset},
-                                          {"dilation_z", pz.dilation},
-                                          {"dx", GroupOf(part, kChannels, g, groups)}});
-      }
+      call("strided_convolution_dx", dx.Slice(2, pz.start, pz.inputs, op.sizes.of(2).stride),
+           w.Slice(2, pz.first, pz.taps, pz.step),
+           {{"pad_x", x.StridedWindowPad()},
+            {"pad_y", y.StridedWindowPad()},
+            {"odd_x", x.pad % 2},
+            {"odd_y", y.pad % 2},
+            {"offset_z", pz.offset},
+            {"dilation_z", pz.dilation}});
     }
     return;
   }
@@ -388,17 +380,13 @@ void InputGradient(Lowering& l, const Operands& op) {
           part = part.Slice(d, at[d]->start, at[d]->inputs, op.sizes.of(d).stride);
           taps = taps.Slice(d, at[d]->first, at[d]->taps, at[d]->step);
         }
-        for (int64_t g = 0; g < groups; ++g) {
-          l.Call("convolution_dx", {{"dy", GroupOf(dy, kChannels, g, groups)},
-                                    {"w", GroupOf(taps, kOutmaps, g, groups)},
-                                    {"offset_x", px.offset},
-                                    {"offset_y", py.offset},
-                                    {"offset_z", pz.offset},
-                                    {"dilation_x", px.dilation},
-                                    {"dilation_y", py.dilation},
-                                    {"dilation_z", pz.dilation},
-                                    {"dx", GroupOf(part, kChannels, g, groups)}});
-        }
+        call("convolution_dx", part, taps,
+             {{"offset_x", px.offset},
+              {"offset_y", py.offset},
+              {"offset_z", pz.offset},
+              {"dilation_x", px.dilation},
+              {"dilation_y", py.dilation},
+              {"dilation_z", pz.dilation}});
       }
     }
   }
@@ -430,13 +418,11 @@ void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
                                                       {n, p},
                                                       {s.in_channels, taps * n * p}},
                                                      kz * plane_taps * n * p + z * slice);
-        std::vector<KernelArgument> arguments = {
-            {"x", op.Input(l.x(0)).Slice(kBatch, first, n)},
-            {"taps_x", s.of(0).taps},
-            {"slice", z * s.of(2).stride + kz * s.of(2).dilation},
-            {"patches", patches}};
-        AppendGeometry(s, kMaxSpatial, arguments);
-        l.Call("convolution_patches", std::move(arguments));
+        Call(l, "convolution_patches",
+             {{"x", op.Input(l.x(0)).Slice(kBatch, first, n)},
+              {"slice", z * s.of(2).stride + kz * s.of(2).dilation},
+              {"patches", patches}},
+             Geometry(s));
       }
     }
     const int64_t outmaps = s.out_channels / s.group, terms = s.in_channels / s.group * taps;
@@ -464,11 +450,7 @@ void WeightsGradient(Lowering& l, const Operands& op) {
   const std::string kernel =
       op.sizes.suits_winograd_weights() ? op.Winograd(l, "convolution_dw") : "";
   if (!kernel.empty()) {
-    l.Call(kernel, {{"x", x},
-                    {"dy", dy},
-                    {"pad_x", op.sizes.of(0).pad},
-                    {"pad_y", op.sizes.of(1).pad},
-                    {"dw", op.Weights(l.dx(1))}});
+    Call(l, kernel, {{"x", x}, {"dy", dy}, {"dw", op.Weights(l.dx(1))}}, Geometry(op.sizes));
     return;
   }
   if (op.sizes.suits_patches()) {
@@ -478,8 +460,9 @@ void WeightsGradient(Lowering& l, const Operands& op) {
   const Sizes& s = op.sizes;
   const Operand pixels =
       l.dy().View({s.of(0).out * s.of(1).out, s.of(2).out, s.out_channels, s.batch});
-  CallForGroups(l, "convolution_dw", s,
-                {{"x", x, kChannels}, {"dy", pixels, 2}, {"dw", op.Weights(l.dx(1)), kOutmaps}});
+  CallForGroups(l, "convolution_dw", s.group,
+                {{"x", x, kChannels}, {"dy", pixels, 2}, {"dw", op.Weights(l.dx(1)), kOutmaps}},
+                Geometry(s));
 }
 
 void ConvolutionBackward(Lowering& l) {
@@ -490,10 +473,11 @@ void ConvolutionBackward(Lowering& l) {
   } else {
     if (l.wants(0)) {
       if (op.sizes.reads_few_channels() && l.Offers("few_channels_convolution_dx")) {
-        CallForGroups(l, "few_channels_convolution_dx", op.sizes,
+        CallForGroups(l, "few_channels_convolution_dx", op.sizes.group,
                       {{"dy", op.Output(l.dy()), kChannels},
                        {"w", op.Weights(l.x(1)), kOutmaps},
-                       {"dx", op.Input(l.dx(0)), kChannels}});
+                       {"dx", op.Input(l.dx(0)), kChannels}},
+                      Geometry(op.sizes));
       } else if (op.sizes.reads_one_channel()) {
         // The sum runs over the output channels: vectors of x, not of channels.
         const Depthwise depthwise(l, op, op.sizes.suits_narrow_input_gradient());

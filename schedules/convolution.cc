@@ -7,7 +7,7 @@
 //   convolution_dx:  dy, w -> dx, with offset_ and dilation_ x, y, z:
 //                    dx(x) = sum_k dy(x + offset - k * dilation) w(k); any strides of dx and w
 //   strided_convolution_dx: dy, w -> dx of a convolution with strides 2, 2 (CPU only)
-//   convolution_dw:  x, dy [pixel, z, co, n] -> dw, with the scalars of convolution and the width
+//   convolution_dw:  x, dy [pixel, z, co, n] -> dw, with the scalars of convolution and out_width,
 //                    of a row of dy
 //   convolution_patches: x -> patches [x, y, tap, n, c]
 //
@@ -334,26 +334,15 @@ void ScheduleGpu(ConvolutionPatches& op) {
 class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
  public:
   Input<Buffer> x{"x", 5}, w{"w", 5}, b{"b", 1};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> stride{"stride", 1, kMaxStep}, pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Output<Buffer> y{"y", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    w.set_type(dtype);
-    b.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, w, b, y); }
 
   void generate() {
     ZeroMin(x, 5);
     ZeroMin(w, 5);
     ZeroMin(b, 1);
-    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     ConvolutionOperands in{x, w, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), w.dim(d).extent()};
@@ -375,28 +364,19 @@ class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
 class ConvolutionDxKernel : public OpGenerator<ConvolutionDxKernel> {
  public:
   Input<Buffer> dy{"dy", 5}, w{"w", 5};
-  Input<int32_t> offset_x{"offset_x"}, offset_y{"offset_y"}, offset_z{"offset_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> offset{"offset"}, dilation{"dilation", 1, kMaxStep};
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 5};
 
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, w, dx); }
 
   void generate() {
     ZeroMin(dy, 5);
     ZeroMin(w, 5, true);
-    const Expr offset[] = {offset_x, offset_y, offset_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
                            dtype, accumulate_dx};
     for (int d = 0; d < 3; ++d) {
-      const Expr taps = w.dim(d).extent();
-      in.axes[d] = {1, (taps - 1) * dilation[d] - offset[d], dilation[d], dy.dim(d).extent(), taps};
+      in.axes[d] = GradientAxis(offset[d], dilation[d], dy.dim(d).extent(), w.dim(d).extent());
     }
     in.w = FlippedWeights(w, in.axes);
     if (get_target().has_gpu_feature()) {
@@ -419,27 +399,21 @@ class ConvolutionDxKernel : public OpGenerator<ConvolutionDxKernel> {
 class StridedConvolutionDxKernel : public OpGenerator<StridedConvolutionDxKernel> {
  public:
   Input<Buffer> dy{"dy", 5}, w{"w", 5};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, odd_x{"odd_x", 0, 0, 1}, odd_y{"odd_y", 0, 0, 1};
-  Input<int32_t> offset_z{"offset_z"}, dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<2> pad{"pad"}, odd{"odd", 0, 1};
+  Input<int32_t> offset_z{"offset_z"}, dilation_z{"dilation_z", 1, 1, kMaxStep};
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 5};
 
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, w, dx); }
 
   void generate() {
     ZeroMin(dy, 5);
     ZeroMin(w, 5);
     ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
                            dtype, accumulate_dx};
-    const Expr taps_z = w.dim(2).extent();
-    in.axes = {StridedGradientAxis(dy.dim(0).extent(), w.dim(0).extent(), pad_x, odd_x),
-               StridedGradientAxis(dy.dim(1).extent(), w.dim(1).extent(), pad_y, odd_y),
-               ConvolutionAxis{1, (taps_z - 1) * dilation_z - offset_z, dilation_z,
-                               dy.dim(2).extent(), taps_z}};
+    in.axes = {StridedGradientAxis(dy.dim(0).extent(), w.dim(0).extent(), pad[0], odd[0]),
+               StridedGradientAxis(dy.dim(1).extent(), w.dim(1).extent(), pad[1], odd[1]),
+               GradientAxis(offset_z, dilation_z, dy.dim(2).extent(), w.dim(2).extent())};
     in.w = FlippedWeights(w, in.axes);
     const ConvolutionShape shape = ShapeFor(in, 2 * dy.dim(0).extent(), get_target(), Numbers());
     TiledConvolution op(in, shape);
@@ -452,33 +426,23 @@ class StridedConvolutionDxKernel : public OpGenerator<StridedConvolutionDxKernel
 class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
  public:
   Input<Buffer> x{"x", 5}, dy{"dy", 4};
-  Input<int32_t> width{"width"};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  Input<int32_t> out_width{"out_width"};
+  PerAxis<> stride{"stride", 1, kMaxStep}, pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Input<bool> accumulate_dw{"accumulate_dw"};
   Output<Buffer> dw{"dw", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
-    dw.set_type(dtype);
-  }
+  void configure() { SetType(x, dy, dw); }
 
   void generate() {
     ZeroMin(x, 5);
     ZeroMin(dy, 4);
-    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     const Var i("i"), j("j"), z("z"), c("c"), n("n");
     Func rows("rows");
-    rows(i, j, z, c, n) = dy(j * width + i, z, c, n);
+    rows(i, j, z, c, n) = dy(j * out_width + i, z, c, n);
     ConvolutionWeightsOperands in{
         x,     rows,         {}, {}, x.dim(3).extent(), dy.dim(2).extent(), dy.dim(3).extent(),
         dtype, accumulate_dw};
-    in.out = {width, dy.dim(0).extent() / Halide::max(width, 1), dy.dim(1).extent()};
+    in.out = {out_width, dy.dim(0).extent() / Halide::max(out_width, 1), dy.dim(1).extent()};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), {}};
     }
@@ -503,23 +467,20 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
 class ConvolutionPatchesKernel : public OpGenerator<ConvolutionPatchesKernel> {
  public:
   Input<Buffer> x{"x", 5};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  PerAxis<2> stride{"stride", 1, kMaxStep};
+  PerAxis<> pad{"pad"};
+  PerAxis<2> dilation{"dilation", 1, kMaxStep};
   Input<int32_t> taps_x{"taps_x", 1, 1, INT32_MAX}, slice{"slice"};
   Output<Buffer> patches{"patches", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    patches.set_type(dtype);
-  }
+  void configure() { SetType(x, patches); }
 
   void generate() {
     ZeroMin(x, 5);
     const ConvolutionAxes axes = {
-        ConvolutionAxis{stride_x, pad_x, dilation_x, x.dim(0).extent(), taps_x},
-        ConvolutionAxis{stride_y, pad_y, dilation_y, x.dim(1).extent(), {}},
-        ConvolutionAxis{1, pad_z, 1, x.dim(2).extent(), {}}};
+        ConvolutionAxis{stride[0], pad[0], dilation[0], x.dim(0).extent(), taps_x},
+        ConvolutionAxis{stride[1], pad[1], dilation[1], x.dim(1).extent(), {}},
+        ConvolutionAxis{1, pad[2], 1, x.dim(2).extent(), {}}};
     ConvolutionPatches op(x, axes, slice, x.dim(3).extent(), x.dim(4).extent(), dtype);
     if (get_target().has_gpu_feature()) {
       ScheduleGpu(op);

@@ -25,6 +25,11 @@ inline void ScheduleWindow(PaddedWindow& in, const Halide::LoopLevel& where, int
       .never_partition_all();
 }
 
+// The array of which `extent` is an extent, for prefetch: it is a variable that names it.
+inline Halide::Parameter ArrayOf(const Halide::Expr& extent) {
+  return extent.as<Halide::Internal::Variable>()->param;
+}
+
 // At `where`, a window for each image; memory is taken at `task`.
 inline void ScheduleChannelPlanes(ChannelPlanes& in, const Halide::LoopLevel& where,
                                   const Halide::LoopLevel& task, int lanes) {

@@ -131,10 +131,7 @@ class CopyRowsKernel : public OpGenerator<CopyRowsKernel> {
   Input<Buffer> x{"x", Copy::kRank};
   Output<Buffer> y{"y", Copy::kRank};
 
-  void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, y); }
   void generate() {
     ZeroMin(x, Copy::kRank);
     std::vector<Expr> extents;

@@ -227,26 +227,15 @@ class DepthwiseConvolutionKernel : public OpGenerator<DepthwiseConvolutionKernel
  public:
   Input<Buffer> x{"x", 5}, w{"w", 4}, b{"b", 1};
   Input<int32_t> multiplier{"multiplier", 1, 1, 1 << 20};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> stride{"stride", 1, kMaxStep}, pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Output<Buffer> y{"y", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    w.set_type(dtype);
-    b.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, w, b, y); }
 
   void generate() {
     ZeroMin(x, 5);
     ZeroMin(w, 4);
     ZeroMin(b, 1);
-    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     DepthwiseOperands in{RepeatChannels(x, multiplier), w, b, {}, 1, dtype};
     for (int d = 0; d < 3; ++d) {
       in.axes[d] = {stride[d], pad[d], dilation[d], x.dim(d).extent(), w.dim(d).extent()};
@@ -266,30 +255,19 @@ class DepthwiseConvolutionDxKernel : public OpGenerator<DepthwiseConvolutionDxKe
  public:
   Input<Buffer> dy{"dy", 5}, w{"w", 4};
   Input<int32_t> multiplier{"multiplier", 1, 1, 1 << 20};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> stride{"stride", 1, kMaxStep}, pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 5};
 
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, w, dx); }
 
   void generate() {
     ZeroMin(dy, 5);
     ZeroMin(w, 4);
-    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     DepthwiseOperands in{dy, {}, {}, {}, multiplier, dtype, accumulate_dx};
     for (int d = 0; d < 3; ++d) {
-      const Expr taps = w.dim(d).extent();
-      in.axes[d] = {
-          1, (taps - 1) * dilation[d] - pad[d], dilation[d], dy.dim(d).extent(), taps, stride[d]};
+      in.axes[d] =
+          GradientAxis(pad[d], dilation[d], dy.dim(d).extent(), w.dim(d).extent(), stride[d]);
     }
     in.w = FlippedTaps(w, in.axes);
     if (get_target().has_gpu_feature()) {
@@ -308,25 +286,15 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
  public:
   Input<Buffer> x{"x", 5}, dy{"dy", 5};
   Input<int32_t> multiplier{"multiplier", 1, 1, 1 << 20};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> stride{"stride", 1, kMaxStep}, pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Input<bool> accumulate_dw{"accumulate_dw"};
   Output<Buffer> dw{"dw", 4};
 
-  void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
-    dw.set_type(dtype);
-  }
+  void configure() { SetType(x, dy, dw); }
 
   void generate() {
     ZeroMin(x, 5);
     ZeroMin(dy, 5);
-    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     DepthwiseWeightsOperands in{RepeatChannels(x, multiplier),
                                 dy,
                                 {},
@@ -346,7 +314,7 @@ class DepthwiseConvolutionDwKernel : public OpGenerator<DepthwiseConvolutionDwKe
       dw = op.result;
     } else {
       const DepthwiseShape shape =
-          ShapeFor(get_target(), dtype, in.out[0] * stride_x, stride_y, in.out[1], in.channels,
+          ShapeFor(get_target(), dtype, in.out[0] * stride[0], stride[1], in.out[1], in.channels,
                    in.out[0] * in.out[1] * in.out[2] * in.batch);
       TiledDepthwiseWeights op(in, shape);
       ScheduleCpu(op, in, shape);

@@ -39,10 +39,7 @@ class EmbedKernel : public OpGenerator<EmbedKernel> {
   Input<Buffer> w{"w", 2};
   Output<Buffer> y{"y", 2};
 
-  void configure() {
-    w.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(w, y); }
   void generate() {
     const Expr width = w.dim(0).extent();
     Embed op(index, w, w.dim(1).extent());
@@ -68,10 +65,7 @@ class EmbedGradKernel : public OpGenerator<EmbedGradKernel> {
   Input<bool> accumulate_dw{"accumulate_dw"};
   Output<Buffer> dw{"dw", 2};
 
-  void configure() {
-    dy.set_type(dtype);
-    dw.set_type(dtype);
-  }
+  void configure() { SetType(dy, dw); }
   void generate() {
     const Expr width = dy.dim(0).extent(), count = index.dim(0).extent();
     EmbedGrad op(index, dy, width, count, rows, accumulate_dw);

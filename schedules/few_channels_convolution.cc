@@ -69,11 +69,9 @@ void ScheduleRows(FewChannelsConvolution& op, const Expr& width, const LoopLevel
   PaddedWindow& in = *op.window;
   ScheduleWindow(in, where, lanes);
   in.padded.bound(in.x, 0, op.pitch);
-  // An extent of an argument is a variable that names it.
-  const Halide::Parameter dy = width.as<Halide::Internal::Variable>()->param;
   in.padded.update()
       .reorder({RVar("lane"), RVar("vector"), in.y, in.c, in.z, in.i})
-      .prefetch(dy, in.c, in.c, 2, Halide::PrefetchBoundStrategy::Clamp);
+      .prefetch(ArrayOf(width), in.c, in.c, 2, Halide::PrefetchBoundStrategy::Clamp);
 }
 
 // The sums of tile form `tile`: the weights of a tap are broadcast, and 16 channels of dy under a
@@ -153,27 +151,18 @@ Func Scheduled(const ConvolutionOperands& in, const Target& target) {
 class FewChannelsConvolutionKernel : public OpGenerator<FewChannelsConvolutionKernel> {
  public:
   Input<Buffer> x{"x", 5}, w{"w", 5}, b{"b", 1};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Output<Buffer> y{"y", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    w.set_type(dtype);
-    b.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, w, b, y); }
 
   void generate() {
     ZeroMin(x, 5);
     ZeroMin(w, 5);
     ZeroMin(b, 1);
-    const Expr pad[] = {pad_x, pad_y, pad_z}, dilation[] = {dilation_x, dilation_y, dilation_z};
     ConvolutionOperands in{x, {}, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
     for (int d = 0; d < 3; ++d) {
-      const Expr taps = w.dim(d).extent();
-      in.axes[d] = {1, (taps - 1) * dilation[d] - pad[d], dilation[d], x.dim(d).extent(), taps};
+      in.axes[d] = GradientAxis(pad[d], dilation[d], x.dim(d).extent(), w.dim(d).extent());
     }
     in.w = FlippedWeights(w, in.axes);
     y = Scheduled(in, get_target());
@@ -184,25 +173,15 @@ class FewChannelsConvolutionKernel : public OpGenerator<FewChannelsConvolutionKe
 class FewChannelsConvolutionDxKernel : public OpGenerator<FewChannelsConvolutionDxKernel> {
  public:
   Input<Buffer> dy{"dy", 5}, w{"w", 5};
-  Input<int32_t> stride_x{"stride_x", 1, 1, kMaxStride}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> stride_z{"stride_z", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"}, pad_z{"pad_z"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
-  Input<int32_t> dilation_z{"dilation_z", 1, 1, 1 << 20};
+  PerAxis<> stride{"stride", 1, kMaxStep}, pad{"pad"}, dilation{"dilation", 1, kMaxStep};
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 5};
 
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, w, dx); }
 
   void generate() {
     ZeroMin(dy, 5);
     ZeroMin(w, 5);
-    const Expr stride[] = {stride_x, stride_y, stride_z}, pad[] = {pad_x, pad_y, pad_z};
-    const Expr dilation[] = {dilation_x, dilation_y, dilation_z};
     ConvolutionOperands in{dy,           w, {}, {}, w.dim(4).extent(), w.dim(3).extent(), dtype,
                            accumulate_dx};
     for (int d = 0; d < 3; ++d) {

@@ -128,10 +128,7 @@ class LayerNormalizationKernel : public RowsGenerator<LayerNormalizationKernel> 
   Output<Buffer> y{"y", 2};
 
   void configure() {
-    x.set_type(dtype);
-    beta.set_type(dtype);
-    gamma.set_type(dtype);
-    y.set_type(dtype);
+    SetType(x, beta, gamma, y);
     eps_ = add_input<Expr>("eps", dtype);
   }
   void generate() {
@@ -157,10 +154,7 @@ class LayerNormalizationDxKernel : public RowsGenerator<LayerNormalizationDxKern
   Output<Buffer> dx{"dx", 2};
 
   void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
-    gamma.set_type(dtype);
-    dx.set_type(dtype);
+    SetType(x, dy, gamma, dx);
     eps_ = add_input<Expr>("eps", dtype);
   }
   void generate() {
@@ -185,8 +179,7 @@ class LayerNormalizationDwKernel : public RowsGenerator<LayerNormalizationDwKern
   Input<bool> accumulate_dw_0{"accumulate_dw_0"}, accumulate_dw_1{"accumulate_dw_1"};
 
   void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
+    SetType(x, dy);
     eps_ = add_input<Expr>("eps", dtype);
     dw_ = add_output<Func>("dw", {dtype, dtype}, 1);
   }

@@ -78,8 +78,7 @@ class LstmGatesGradKernel : public LstmGenerator<LstmGatesGradKernel> {
 
   void configure() {
     SetInputTypes();
-    dh.set_type(dtype);
-    dc_next.set_type(dtype);
+    SetType(dh, dc_next);
     for (int i = 0; i < kOutputs; ++i) {
       accumulate_.push_back(add_input<bool>("accumulate_dx_" + std::to_string(i)));
     }

@@ -390,12 +390,7 @@ class MatmulKernel : public OpGenerator<MatmulKernel> {
   Input<bool> adds_bias{"adds_bias"}, accumulate_y{"accumulate_y"};
   Output<Buffer> y{"y", 3};
 
-  void configure() {
-    a.set_type(dtype);
-    b.set_type(dtype);
-    bias.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(a, b, bias, y); }
 
   void generate() {
     const int a_row = transpose_a ? 0 : 1, b_col = transpose_b ? 1 : 0;

@@ -5,7 +5,7 @@
 //   narrow_depthwise_convolution:     x [pixel, c, n], w [tap, c], b [c] -> y [pixel, c, n]
 //   narrow_depthwise_convolution_dx:  dy, w -> dx
 //   narrow_depthwise_convolution_dw:  x, dy -> dw
-// all with width_x and width_y (of a row of x and of y), and with taps_, stride_, pad_ and
+// all with in_width and out_width (of a row of x and of y), and with taps_, stride_, pad_ and
 // dilation_ x and y.
 //
 // A plane goes through four stages that stay in the caches: transposition of its runs of pixels to
@@ -158,26 +158,28 @@ void ScheduleCpu(NarrowDepthwiseWeights& op, const NarrowDepthwiseWeightsOperand
 template <typename Kernel>
 class NarrowGenerator : public OpGenerator<Kernel> {
  public:
-  template <typename T>
-  using Input = Halide::GeneratorInput<T>;
-  Input<int32_t> width_x{"width_x"}, width_y{"width_y"};
-  Input<int32_t> taps_x{"taps_x"}, taps_y{"taps_y"};
-  Input<int32_t> stride_x{"stride_x", 1, 1, 1 << 20}, stride_y{"stride_y", 1, 1, 1 << 20};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
-  Input<int32_t> dilation_x{"dilation_x", 1, 1, 1 << 20}, dilation_y{"dilation_y", 1, 1, 1 << 20};
+  Halide::GeneratorInput<int32_t> in_width{"in_width"}, out_width{"out_width"};
+  PerAxis<2> taps{"taps"}, stride{"stride", 1, kMaxStep}, pad{"pad"};
+  PerAxis<2> dilation{"dilation", 1, kMaxStep};
 
  protected:
   // `pixels`: of x.
   PlaneAxes Axes(const Expr& pixels) const {
-    return {{{stride_x, pad_x, dilation_x, width_x, taps_x},
-             {stride_y, pad_y, dilation_y, pixels / Halide::max(width_x, 1), taps_y}}};
+    const Expr in[] = {in_width, Rows(pixels, in_width)};
+    PlaneAxes axes;
+    for (int d = 0; d < 2; ++d) axes[d] = {stride[d], pad[d], dilation[d], in[d], taps[d]};
+    return axes;
   }
   // Of the convolution of dy that gives dx. `pixels`: of dy.
   PlaneAxes GradientAxes(const Expr& pixels) const {
-    return {{{1, (taps_x - 1) * dilation_x - pad_x, dilation_x, width_y, taps_x, stride_x},
-             {1, (taps_y - 1) * dilation_y - pad_y, dilation_y, pixels / Halide::max(width_y, 1),
-              taps_y, stride_y}}};
+    const Expr in[] = {out_width, Rows(pixels, out_width)};
+    PlaneAxes axes;
+    for (int d = 0; d < 2; ++d) {
+      axes[d] = GradientAxis(pad[d], dilation[d], in[d], taps[d], stride[d]);
+    }
+    return axes;
   }
+  static Expr Rows(const Expr& pixels, const Expr& width) { return pixels / Halide::max(width, 1); }
   Func Result(const NarrowDepthwiseOperands& in) const {
     NarrowShape shape;
     NarrowDepthwiseConvolution op(in, [&](const std::vector<Expr>& extent) {
@@ -194,18 +196,13 @@ class NarrowDepthwiseConvolutionKernel : public NarrowGenerator<NarrowDepthwiseC
   Input<Buffer> x{"x", 3}, w{"w", 2}, b{"b", 1};
   Output<Buffer> y{"y", 3};
 
-  void configure() {
-    x.set_type(dtype);
-    w.set_type(dtype);
-    b.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, w, b, y); }
 
   void generate() {
     ZeroMin(x, 3);
     ZeroMin(w, 2);
     ZeroMin(b, 1);
-    y = Result({x, w, b, /*flipped=*/false, Axes(x.dim(0).extent()), width_y, dtype});
+    y = Result({x, w, b, /*flipped=*/false, Axes(x.dim(0).extent()), out_width, dtype});
     ZeroMin(y, 3);
   }
 };
@@ -217,11 +214,7 @@ class NarrowDepthwiseConvolutionDxKernel
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 3};
 
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, w, dx); }
 
   void generate() {
     ZeroMin(dy, 3);
@@ -231,7 +224,7 @@ class NarrowDepthwiseConvolutionDxKernel
                  {},
                  /*flipped=*/true,
                  GradientAxes(dy.dim(0).extent()),
-                 width_x,
+                 in_width,
                  dtype,
                  accumulate_dx});
     ZeroMin(dx, 3);
@@ -245,18 +238,14 @@ class NarrowDepthwiseConvolutionDwKernel
   Input<bool> accumulate_dw{"accumulate_dw"};
   Output<Buffer> dw{"dw", 2};
 
-  void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
-    dw.set_type(dtype);
-  }
+  void configure() { SetType(x, dy, dw); }
 
   void generate() {
     ZeroMin(x, 3);
     ZeroMin(dy, 3);
     const Expr pixels = x.dim(0).extent(), batch = dy.dim(2).extent();
     const NarrowDepthwiseWeightsOperands in{
-        x,     dy,    Axes(pixels), width_y, dy.dim(0).extent(), dy.dim(1).extent(),
+        x,     dy,    Axes(pixels), out_width, dy.dim(0).extent(), dy.dim(1).extent(),
         batch, dtype, accumulate_dw};
     NarrowShape shape = ShapeFor(get_target(), dtype, pixels * batch, in.channels, 1);
     shape.images = batch;

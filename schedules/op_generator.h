@@ -6,7 +6,10 @@
 #ifndef HALITE_SCHEDULES_OP_GENERATOR_H_
 #define HALITE_SCHEDULES_OP_GENERATOR_H_
 
+#include <array>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "Halide.h"
@@ -23,6 +26,26 @@ inline std::string InstructionSetName(const Halide::Target& target) {
   if (target.has_feature(Halide::Target::AVX512_Skylake)) return "avx512";
   return target.has_feature(Halide::Target::AVX2) ? "avx2" : "sse41";
 }
+
+// Scalars of a kernel, one for each of the first axes: name_x, name_y, name_z.
+template <int kAxes = 3>
+class PerAxis {
+ public:
+  explicit PerAxis(const std::string& name)
+      : PerAxis(std::make_integer_sequence<int, kAxes>(), name) {}
+  // At least `least`, which is the default, and at most `most`.
+  PerAxis(const std::string& name, int32_t least, int32_t most)
+      : PerAxis(std::make_integer_sequence<int, kAxes>(), name, least, least, most) {}
+
+  Halide::Expr operator[](int axis) const { return scalars_[axis]; }
+
+ private:
+  template <int... axes, typename... Limits>
+  PerAxis(std::integer_sequence<int, axes...>, const std::string& name, const Limits&... limits)
+      : scalars_{Halide::GeneratorInput<int32_t>(name + "_" + "xyz"[axes], limits...)...} {}
+
+  std::array<Halide::GeneratorInput<int32_t>, kAxes> scalars_;
+};
 
 template <typename Derived>
 class OpGenerator : public Halide::Generator<Derived> {
@@ -53,6 +76,12 @@ class OpGenerator : public Halide::Generator<Derived> {
 
   // The schedule's numbers for this target.
   Tuning Numbers() const { return Tuning(tuning.value(), InstructionSetName(this->get_target())); }
+
+  // Buffers of the data.
+  template <typename... BufferArguments>
+  void SetType(BufferArguments&... buffers) {
+    (buffers.set_type(dtype), ...);
+  }
 
   // Every dimension of `buffer` starts at 0. The innermost has any stride if `any_stride`.
   template <typename BufferArgument>

@@ -186,13 +186,10 @@ void ScheduleGpu(PoolingDx& out, Func gradient) {
 
 template <typename Derived>
 class PoolingGenerator : public OpGenerator<Derived> {
+ public:
+  PerAxis<> kernel{"kernel"}, stride{"stride"}, pad{"pad"};
+
  protected:
-  void AddScalars() {
-    for (const char* name : {"kernel_x", "kernel_y", "kernel_z", "stride_x", "stride_y", "stride_z",
-                             "pad_x", "pad_y", "pad_z"}) {
-      scalars_.push_back(this->template add_input<int32_t>(name));
-    }
-  }
   // The axes of an array `in` with the extents of x.
   template <typename In>
   PoolingAxes Axes(const In& in) const {
@@ -200,7 +197,7 @@ class PoolingGenerator : public OpGenerator<Derived> {
   }
   PoolingAxes Axes(const Place3& in) const {
     PoolingAxes axes;
-    for (int d = 0; d < 3; ++d) axes[d] = {*scalars_[d], *scalars_[3 + d], *scalars_[6 + d], in[d]};
+    for (int d = 0; d < 3; ++d) axes[d] = {kernel[d], stride[d], pad[d], in[d]};
     return axes;
   }
   static Place3 Pads(const PoolingAxes& axes) { return {axes[0].pad, axes[1].pad, axes[2].pad}; }
@@ -222,9 +219,6 @@ class PoolingGenerator : public OpGenerator<Derived> {
     ScheduleCpu(op, axes, padded, target.natural_vector_size(this->dtype));
     return op.result;
   }
-
- private:
-  std::vector<GeneratorInput<int32_t>*> scalars_;
 };
 
 class MaxPoolingKernel : public PoolingGenerator<MaxPoolingKernel> {
@@ -232,10 +226,7 @@ class MaxPoolingKernel : public PoolingGenerator<MaxPoolingKernel> {
   Input<Buffer> x{"x", 4};
   Output<Func> y{"y", 4};
 
-  void configure() {
-    x.set_type(dtype);
-    AddScalars();
-  }
+  void configure() { SetType(x); }
   void generate() {
     ZeroMin(x, 4);
     const PoolingAxes axes = Axes(x);
@@ -254,11 +245,7 @@ class AveragePoolingKernel : public PoolingGenerator<AveragePoolingKernel> {
   Input<bool> including_pad{"including_pad"};
   Output<Buffer> y{"y", 4};
 
-  void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
-    AddScalars();
-  }
+  void configure() { SetType(x, y); }
   void generate() {
     ZeroMin(x, 4);
     const PoolingAxes axes = Axes(x);
@@ -275,11 +262,7 @@ class AveragePoolingGradKernel : public PoolingGenerator<AveragePoolingGradKerne
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 4};
 
-  void configure() {
-    dy.set_type(dtype);
-    dx.set_type(dtype);
-    AddScalars();
-  }
+  void configure() { SetType(dy, dx); }
   void generate() {
     ZeroMin(dy, 4);
     PoolingDx out("average_pooling_grad", dtype, 4);
@@ -307,29 +290,21 @@ class MaxPoolingGradKernel : public PoolingGenerator<MaxPoolingGradKernel> {
  public:
   Input<Buffer> dy{"dy", 2};
   Input<Buffer> place{"place", Int(32), 2};
+  PerAxis<> in{"in"}, out{"out"};  // extents of x and of dy: the gather alone reads the geometry
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 2};
 
-  // Only the gather asks for the geometry.
-  void configure() {
-    dy.set_type(dtype);
-    dx.set_type(dtype);
-    if (!get_target().has_gpu_feature()) return;
-    AddScalars();
-    for (const char* name : {"in_x", "in_y", "in_z", "out_x", "out_y", "out_z"}) {
-      extents_.push_back(add_input<int32_t>(name));
-    }
-  }
+  void configure() { SetType(dy, dx); }
   void generate() {
     ZeroMin(dy, 2);
     ZeroMin(place, 2);
     if (get_target().has_gpu_feature()) {
-      const PoolingAxes axes = Axes(Place3{*extents_[0], *extents_[1], *extents_[2]});
-      MaxPoolingGather op(dy, place, axes, {*extents_[3], *extents_[4], *extents_[5]});
-      PoolingDx out("max_pooling_grad", dtype, 2);
-      out.Define(op.gradient, accumulate_dx);
-      ScheduleGpu(out, op.gradient);
-      dx = out.dx;
+      const PoolingAxes axes = Axes(Place3{in[0], in[1], in[2]});
+      MaxPoolingGather op(dy, place, axes, {out[0], out[1], out[2]});
+      PoolingDx result("max_pooling_grad", dtype, 2);
+      result.Define(op.gradient, accumulate_dx);
+      ScheduleGpu(result, op.gradient);
+      dx = result.dx;
     } else {
       const Expr windows = dy.dim(0).extent();
       MaxPoolingScatter op(dy, place, windows, accumulate_dx);
@@ -338,9 +313,6 @@ class MaxPoolingGradKernel : public PoolingGenerator<MaxPoolingGradKernel> {
     }
     ZeroMin(dx, 2);
   }
-
- private:
-  std::vector<GeneratorInput<int32_t>*> extents_;
 };
 
 }  // namespace

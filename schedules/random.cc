@@ -172,8 +172,7 @@ class Dropout : public DropoutGenerator<Dropout> {
   void configure() {
     AddStream();
     AddScale();
-    x.set_type(dtype);
-    y.set_type(dtype);
+    SetType(x, y);
   }
   void generate() {
     const Var i("i");
@@ -196,8 +195,7 @@ class DropoutGrad : public DropoutGenerator<DropoutGrad> {
   void configure() {
     AddStream();
     AddScale();
-    dy.set_type(dtype);
-    dx.set_type(dtype);
+    SetType(dy, dx);
   }
   void generate() {
     const Var i("i");

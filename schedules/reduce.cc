@@ -67,8 +67,7 @@ class SumKernel : public OpGenerator<SumKernel> {
   Output<Buffer> y{"y", 2};
 
   void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
+    SetType(x, y);
     scale_ = add_input<Expr>("scale", dtype);
     accumulate_ = add_input<bool>("accumulate_y");
   }
@@ -117,8 +116,7 @@ class SumGradKernel : public OpGenerator<SumGradKernel> {
   Output<Buffer> dx{"dx", SumGrad::kRank};
 
   void configure() {
-    dy.set_type(dtype);
-    dx.set_type(dtype);
+    SetType(dy, dx);
     scale_ = add_input<Expr>("scale", dtype);
     accumulate_ = add_input<bool>("accumulate_dx");
   }
@@ -193,10 +191,7 @@ class MaxGradKernel : public OpGenerator<MaxGradKernel> {
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 3};
 
-  void configure() {
-    dy.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, dx); }
   void generate() {
     const Expr inner = dy.dim(0).extent();
     MaxGrad op(index, dy, {inner, axis, dy.dim(1).extent()}, accumulate_dx);

@@ -96,10 +96,7 @@ class SoftmaxKernel : public OpGenerator<SoftmaxKernel> {
   Input<Buffer> x{"x", 3};
   Output<Buffer> y{"y", 3};
 
-  void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, y); }
   void generate() {
     const AxisInput in = MakeAxisInput(x, dtype);
     ZeroMin(x, 3);
@@ -118,11 +115,7 @@ class SoftmaxGradKernel : public OpGenerator<SoftmaxGradKernel> {
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 3};
 
-  void configure() {
-    y.set_type(dtype);
-    dy.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(y, dy, dx); }
   void generate() {
     const AxisInput in = MakeAxisInput(y, dtype);
     ZeroMin(y, 3);

@@ -35,10 +35,7 @@ class TopNErrorKernel : public OpGenerator<TopNErrorKernel> {
   Input<int> n{"n"};
   Output<Buffer> y{"y", 2};
 
-  void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, y); }
   void generate() {
     const AxisInput in = MakeAxisInput(x, dtype);
     ZeroMin(x, 3);

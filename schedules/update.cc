@@ -79,10 +79,7 @@ class TotalKernel : public OpGenerator<TotalKernel> {
   Input<Buffer> x{"x", 1};
   Output<Buffer> y{"y", 1};
 
-  void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, y); }
   void generate() {
     Total op_total(FindRow(TotalRows(), op).f, x, x.dim(0).extent(), dtype);
     y = op_total.y;
@@ -121,8 +118,7 @@ class ClipByNorm : public OpGenerator<ClipByNorm> {
   Output<Buffer> g{"g", 1};
 
   void configure() {
-    norm_squared.set_type(dtype);
-    g.set_type(dtype);
+    SetType(norm_squared, g);
     limit = add_input<Expr>("limit", dtype);
     n_ = add_input<Expr>("n", Int(32));
   }

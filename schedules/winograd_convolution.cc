@@ -59,16 +59,6 @@ WinogradShape ShapeFor(const Winograd& form, const std::vector<Expr>& extent,
   return shape;
 }
 
-// Rows of one vector come from memory by request alone, four channels ahead.
-void PrefetchRows(PaddedWindow& in, const Expr& width, int lanes) {
-  // An extent of an argument is a variable that names it.
-  const Halide::Parameter array = width.as<Halide::Internal::Variable>()->param;
-  in.padded.update()
-      .reorder({RVar("lane"), RVar("vector"), in.y, in.z, in.c, in.i})
-      .specialize(width <= lanes)
-      .prefetch(array, in.c, in.c, 4, Halide::PrefetchBoundStrategy::Clamp);
-}
-
 // The points of a task's tiles, computed at `points`; memory is taken once, at `task`: threads that
 // ask for it in turn wait for each other. `width`: of the rows of the array.
 void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel& task,
@@ -94,7 +84,12 @@ void SchedulePoints(WinogradPoints& op, const LoopLevel& points, const LoopLevel
   const std::vector<Var> at = op.columns.args();
   for (size_t i = 3; i < at.size(); ++i) op.columns.bound_extent(at[i], 1);
   ScheduleChannelPlanes(op.planes, {op.points, op.tiles.z}, task, lanes);
-  PrefetchRows(op.planes.window, width, lanes);
+  // Rows of one vector come from memory by request alone.
+  PaddedWindow& window = op.planes.window;
+  window.padded.update()
+      .reorder({RVar("lane"), RVar("vector"), window.y, window.z, window.c, window.i})
+      .specialize(width <= lanes)
+      .prefetch(ArrayOf(width), window.c, window.c, 4, Halide::PrefetchBoundStrategy::Clamp);
 }
 
 // All of a task's products, at `task`. `width`: of the rows of the array.
@@ -332,9 +327,9 @@ void ScheduleCpu(WinogradConvolutionWeights& op, const Winograd& form,
 
 // Of an array of which samples are met by taps of stride and dilation 1, in one slice.
 template <typename Array>
-ConvolutionAxes Axes(const Winograd& form, Array& x, const Expr& pad_x, const Expr& pad_y) {
-  return {{{1, pad_x, 1, x.dim(0).extent(), form.taps},
-           {1, pad_y, 1, x.dim(1).extent(), form.taps},
+ConvolutionAxes Axes(const Winograd& form, Array& x, const PerAxis<2>& pad) {
+  return {{{1, pad[0], 1, x.dim(0).extent(), form.taps},
+           {1, pad[1], 1, x.dim(1).extent(), form.taps},
            {1, 0, 1, 1, 1}}};
 }
 
@@ -342,15 +337,10 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
  public:
   Halide::GeneratorParam<int> taps{"taps", 3};
   Input<Buffer> x{"x", 5}, w{"w", 5}, b{"b", 1};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  PerAxis<2> pad{"pad"};
   Output<Buffer> y{"y", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    w.set_type(dtype);
-    b.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, w, b, y); }
 
   void generate() {
     const Winograd form{taps};
@@ -358,7 +348,7 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
     ZeroMin(w, 5);
     ZeroMin(b, 1);
     ConvolutionOperands in{x, w, b, {}, w.dim(3).extent(), w.dim(4).extent(), dtype};
-    in.axes = Axes(form, x, pad_x, pad_y);
+    in.axes = Axes(form, x, pad);
     y = Scheduled(form, in, get_target(), Numbers());
     ZeroMin(y, 5);
   }
@@ -367,62 +357,44 @@ class WinogradConvolutionKernel : public OpGenerator<WinogradConvolutionKernel> 
 class WinogradConvolutionDxKernel : public OpGenerator<WinogradConvolutionDxKernel> {
  public:
   Halide::GeneratorParam<int> taps{"taps", 3};
+  Halide::GeneratorParam<bool> adjoint{"adjoint", false};  // see WinogradAdjoint
   Input<Buffer> dy{"dy", 5}, w{"w", 5};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  PerAxis<2> pad{"pad"};
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Buffer> dx{"dx", 5};
 
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(dy, w, dx); }
 
   void generate() {
-    const Winograd form{taps};
     ZeroMin(dy, 5);
     ZeroMin(w, 5);
-    ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
-                           dtype, accumulate_dx};
-    in.axes = Axes(form, dy, form.taps - 1 - pad_x, form.taps - 1 - pad_y);
-    in.w = FlippedWeights(w, in.axes);
-    dx = Scheduled(form, in, get_target(), Numbers());
+    const ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
+                                 dtype, accumulate_dx};
+    dx = adjoint ? ByAdjoint({taps}, in) : ByFlippedWeights({taps}, in);
     ZeroMin(dx, 5);
   }
-};
 
-// For whole images that are small, see WinogradAdjoint.
-class WinogradAdjointKernel : public OpGenerator<WinogradAdjointKernel> {
- public:
-  Halide::GeneratorParam<int> taps{"taps", 5};
-  Input<Buffer> dy{"dy", 5}, w{"w", 5};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
-  Input<bool> accumulate_dx{"accumulate_dx"};
-  Output<Buffer> dx{"dx", 5};
-
-  void configure() {
-    dy.set_type(dtype);
-    w.set_type(dtype);
-    dx.set_type(dtype);
+ private:
+  Func ByFlippedWeights(const Winograd& form, ConvolutionOperands in) {
+    for (int d = 0; d < 2; ++d) {
+      in.axes[d] = GradientAxis(pad[d], 1, dy.dim(d).extent(), form.taps);
+    }
+    in.axes[2] = {1, 0, 1, 1, 1};
+    in.w = FlippedWeights(w, in.axes);
+    return Scheduled(form, in, get_target(), Numbers());
   }
 
-  void generate() {
-    const Winograd form{taps};
-    ZeroMin(dy, 5);
-    ZeroMin(w, 5);
-    ConvolutionOperands in{dy,    {},           {}, {}, w.dim(4).extent(), w.dim(3).extent(),
-                           dtype, accumulate_dx};
+  Func ByAdjoint(const Winograd& form, ConvolutionOperands in) {
     for (int d = 0; d < 3; ++d) in.axes[d] = {1, 0, 1, dy.dim(d).extent(), 1};
     in.w = ExchangedWeights(w);
     WinogradShape shape;
-    WinogradAdjoint op(form, in, {pad_x, pad_y}, [&](const std::vector<Expr>& extent) {
+    WinogradAdjoint op(form, in, {pad[0], pad[1]}, [&](const std::vector<Expr>& extent) {
       const std::vector<Expr> of_dy{dy.dim(0).extent(), dy.dim(1).extent(), 1, extent[3],
                                     extent[4]};
       return shape = ShapeFor(form, of_dy, in.in_channels, dtype, get_target(), Numbers());
     });
     ScheduleCpu(op, form, in, shape);
-    dx = op.result;
-    ZeroMin(dx, 5);
+    return op.result;
   }
 };
 
@@ -430,15 +402,11 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
  public:
   Halide::GeneratorParam<int> taps{"taps", 3};
   Input<Buffer> x{"x", 5}, dy{"dy", 5};
-  Input<int32_t> pad_x{"pad_x"}, pad_y{"pad_y"};
+  PerAxis<2> pad{"pad"};
   Input<bool> accumulate_dw{"accumulate_dw"};
   Output<Buffer> dw{"dw", 5};
 
-  void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
-    dw.set_type(dtype);
-  }
+  void configure() { SetType(x, dy, dw); }
 
   void generate() {
     const Winograd form{taps};
@@ -447,7 +415,7 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
     ConvolutionWeightsOperands in{
         x,     dy,           {}, {}, x.dim(3).extent(), dy.dim(3).extent(), dy.dim(4).extent(),
         dtype, accumulate_dw};
-    in.axes = Axes(form, x, pad_x, pad_y);
+    in.axes = Axes(form, x, pad);
     for (int d = 0; d < 3; ++d) in.out[d] = dy.dim(d).extent();
     const WinogradWeightsShape shape = ShapeFor(form, in, get_target(), Numbers());
     WinogradConvolutionWeights op(form, in, shape);
@@ -462,5 +430,4 @@ class WinogradConvolutionDwKernel : public OpGenerator<WinogradConvolutionDwKern
 
 HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionKernel, winograd_convolution)
 HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionDxKernel, winograd_convolution_dx)
-HALIDE_REGISTER_GENERATOR(halite::WinogradAdjointKernel, winograd_convolution_adjoint)
 HALIDE_REGISTER_GENERATOR(halite::WinogradConvolutionDwKernel, winograd_convolution_dw)

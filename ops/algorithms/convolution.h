@@ -10,6 +10,7 @@
 #define HALITE_OPS_ALGORITHMS_CONVOLUTION_H_
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -38,6 +39,16 @@ struct ConvolutionAxis {
 };
 
 using ConvolutionAxes = std::array<ConvolutionAxis, 3>;
+
+constexpr int32_t kMaxStep = 1 << 20;  // of strides and dilations
+
+// The axis of dy (extent `in`) along which it is convolved with flipped weights to give the dx of a
+// convolution with padding `pad`; samples of dy lie `spread` apart, the convolution's stride.
+inline ConvolutionAxis GradientAxis(const Halide::Expr& pad, const Halide::Expr& dilation,
+                                    const Halide::Expr& in, const Halide::Expr& taps,
+                                    const Halide::Expr& spread = 1) {
+  return {1, (taps - 1) * dilation - pad, dilation, in, taps, spread};
+}
 
 // The axis of dy (extent `in`) along which the gradient dx of a convolution with stride 2 gathers
 //   dx(o) = sum_k dy((o + pad - k) / 2) w(k), over the k that leave no remainder.

@@ -130,7 +130,7 @@ struct NarrowDepthwiseConvolution {
     std::vector<Expr> extent;
     for (int d = 0; d < 3; ++d) extent.push_back(result.output_buffer().dim(d).extent());
     const NarrowShape shape = shape_for(extent);
-    const ConvolutionAxes& a = {in.axes[0], in.axes[1], {}};
+    const PlaneAxes& a = in.axes;
     const int lanes = shape.lanes;
     const NarrowPlace at(shape, extent[1], extent[2], task);
     window.emplace(in.x, in.axes, at, plane, image, task, in.type);

@@ -69,7 +69,7 @@ struct ConvolutionRow {
              {"dilation_z", 1},
              {"offset_x", px},
              {"offset_y", py},
-             {"width", ow}}};
+             {"out_width", ow}}};
   }
 };
 
@@ -88,8 +88,7 @@ const Tunable kConvolution({"convolution", "convolution_dx", "convolution_dw"},
                            });
 
 const Tunable kWinogradConvolution(
-    {"winograd_convolution", "winograd_convolution_adjoint", "winograd_convolution_dx",
-     "winograd_convolution_dw"},
+    {"winograd_convolution", "winograd_convolution_dx", "winograd_convolution_dw"},
     {kConvolutionColumns, "1 64 56 56 64 3 3 1 1 1 1", "16 128 28 28 128 3 3 1 1 1 1",
      "64 16 12 12 16 5 5 1 1 0 0", "128 16 32 32 16 3 3 1 1 1 1", "128 64 8 8 64 3 3 1 1 1 1"},
     [](const ShapeRow& row, const TunedKernel& kernel) -> Arguments {

@@ -54,10 +54,7 @@ class SoftsignKernel : public halite::OpGenerator<SoftsignKernel> {
   Input<Halide::Buffer<>> x{"x", 1};
   Output<Halide::Buffer<>> y{"y", 1};
 
-  void configure() {
-    x.set_type(dtype);
-    y.set_type(dtype);
-  }
+  void configure() { SetType(x, y); }
   void generate() {
     Softsign op(x);
     y = op.y;
@@ -73,11 +70,7 @@ class SoftsignGradKernel : public halite::OpGenerator<SoftsignGradKernel> {
   Input<bool> accumulate_dx{"accumulate_dx"};
   Output<Halide::Buffer<>> dx{"dx", 1};
 
-  void configure() {
-    x.set_type(dtype);
-    dy.set_type(dtype);
-    dx.set_type(dtype);
-  }
+  void configure() { SetType(x, dy, dx); }
   void generate() {
     SoftsignGrad op(x, dy, x.dim(0).extent(), accumulate_dx);
     dx = op.dx.dx;
