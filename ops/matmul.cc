@@ -12,15 +12,25 @@
 namespace halite {
 namespace {
 
+// A dense matrix of one row or one column, transposed: the same memory.
+Operand Transposed(const Operand& vector) {
+  const auto& dims = vector.dims();
+  return vector.View({dims[1].extent, dims[0].extent, dims.size() > 2 ? dims[2].extent : 1});
+}
+
+// `a`, not transposed if it is a row or a column: the kernels read plain operands faster.
+Matrix Plain(const Matrix& a) {
+  const auto& dims = a.stored.dims();
+  const bool is_vector = dims[0].extent == 1 || dims[1].extent == 1;
+  return a.transposed && is_vector ? Matrix{Transposed(a.stored), false} : a;
+}
+
 // y := op(a) op(b), all dense. A product of one column is computed as its transpose, a product of
-// one row, which is the same memory: the kernels' vectors run along rows of y.
+// one row: the kernels' vectors run along rows of y.
 void Product(Lowering& l, const Matrix& a, const Matrix& b, const Operand& y) {
-  if (y.dims()[0].extent != 1) return MatrixProduct(l, a, b, y);
-  const auto row = [](const Operand& column) {
-    const auto& dims = column.dims();
-    return column.View({dims[0].extent * dims[1].extent, 1, dims.size() > 2 ? dims[2].extent : 1});
-  };
-  MatrixProduct(l, {row(b.stored), false}, {a.stored, !a.transposed}, row(y));
+  if (y.dims()[0].extent != 1) return MatrixProduct(l, Plain(a), Plain(b), y);
+  MatrixProduct(l, Plain({b.stored, !b.transposed}), Plain({a.stored, !a.transposed}),
+                Transposed(y));
 }
 
 // ---- affine: x [n, i], w [i, o], b [o] -> y [n, o].

@@ -198,7 +198,7 @@ void ScheduleGpu(DepthwiseWeights& op) {
 DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type, const Expr& width,
                         const Expr& row_distance, const Expr& rows, const Expr& planes,
                         const Expr& written) {
-  constexpr int kHeight = 4, kWindow = 1 << 12, kTask = 1 << 15;
+  constexpr int kHeight = 4, kWindow = 1 << 12;
   // Both at most what makes a window one tile of one plane: products stay below 2^31.
   const Expr row = Halide::clamp(width, 1, kWindow) * Halide::clamp(row_distance, 1, kWindow);
   const Expr tiles = Halide::max((rows + kHeight - 1) / kHeight, 1);
@@ -207,7 +207,7 @@ DepthwiseShape ShapeFor(const Target& target, const Halide::Type& type, const Ex
   shape.height = kHeight;
   shape.rows = Halide::clamp(kWindow / (row * kHeight), 1, tiles) * kHeight;
   shape.planes = Halide::clamp(kWindow / (row * shape.rows), 1, Halide::max(planes, 1));
-  shape.batches = Halide::clamp(kTask / Halide::max(written * shape.planes, 1), 1,
+  shape.batches = Halide::clamp(kGrain / Halide::max(written * shape.planes, 1), 1,
                                 (planes + shape.planes - 1) / shape.planes);
   return shape;
 }

@@ -19,8 +19,7 @@ namespace {
 
 using namespace Halide;
 
-// Elements of a task: some 5 microseconds.
-constexpr int kTask = 4096;
+constexpr int kTask = GrainOf(8);  // three sigmoids and two tanh
 
 template <typename Derived>
 class LstmGenerator : public OpGenerator<Derived> {

@@ -3,13 +3,17 @@
 // Schedules and generator of the batched matrix product: matmul(a, b, bias, adds_bias,
 // accumulate_y, y) with parameters transpose_a and transpose_b. On a CPU the sizes pick a form of
 // tile:
-//   rows    m <= 4, B plain: 1 x 8 vectors, B streamed once in blocks of 8 rows
-//   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows
+//   rows    one row (16 registers: 3 or 4), B plain: 1 x 8 vectors, B streamed in blocks of 8 rows
+//   low     few rows, B plain: 4 x 4 vectors, the last ones masked, B prefetched
+//   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows and
+//           prefetched
 //   ahead   m <= 2 k, B plain and far: 8 x 2 vectors, nothing packed, B prefetched
 //   direct  B plain and near: 8 x 2 vectors, nothing packed
-//   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k, nothing packed
+//   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k (2 x 4 for one
+//           or two rows), nothing packed
 //   packed  all others: 8 x 2 vectors, B packed; and A if it is transposed and has many rows
-//   narrow  the columns behind the last whole tile of the others: 8 x 1 vectors, B packed
+//   narrow  the columns behind the last whole tile of the others: 8 x 1 vectors, B packed, or
+//           masked where it is plain and rows are few
 // (6 x 2 vectors where there are 16 registers). The cut into tasks and blocks of k follows from the
 // sizes, never from the number of threads, so that the thread count does not change a result.
 //
@@ -113,6 +117,9 @@ class CpuScheduler {
         mr_(tuning("mr", many_registers_ ? 8 : 6, {4, 6, 8, 10, 12})),
         nr_(2 * lanes_),
         rows_nr_(8 * lanes_),
+        most_single_rows_(many_registers_                    ? 1
+                          : target.has_feature(Target::AVX2) ? 3
+                                                             : 4),
         kc_(tuning("kc", 512, {128, 256, 384, 768, 1024})),
         all_rows_(in.m + mr_),
         all_cols_(in.n + 8 * lanes_),
@@ -123,43 +130,66 @@ class CpuScheduler {
     if (in_.transpose_b) {
       const Expr dots = Dots();
       Packed(!dots);
-      Narrow(select(dots, in_.n, in_.n / nr_ * nr_));
+      Narrow(!dots, in_.n / nr_ * nr_);
     } else {
-      const Expr rows = Rows(), few = Few(!rows), ahead = Ahead(!rows && !few);
-      const Expr direct = Direct(!rows && !few && !ahead);
-      Packed(!rows && !few && !ahead && !direct);
+      const Expr rows = Rows(), low = Low(!rows), few = Few(!rows && !low);
+      const Expr ahead = Ahead(!rows && !low && !few);
+      const Expr direct = Direct(!rows && !low && !few && !ahead);
+      Packed(!rows && !low && !few && !ahead && !direct);
       const Expr tile = select(rows, rows_nr_, nr_);
-      Narrow(in_.n / tile * tile);
+      Narrow(!low, in_.n / tile * tile);
     }
   }
 
  private:
   // Each form returns when it is used.
   Expr Dots() {
-    const Expr few_rows = in_.m <= 32 && in_.k >= 3 * in_.m;
+    const Expr few_rows = in_.m <= 32 && in_.k > 8 * in_.m;
     const Expr few = in_.transpose_a ? few_rows : few_rows || in_.n <= lanes_;
     const Expr use = in_.k >= 4 * lanes_ && few;
-    const int mr = many_registers_ ? 4 : 3, nr = 4;
+    const int mr = many_registers_ ? 4 : 3;
     // Long runs of memory for few rows of A, which stay in the cache whole.
     const Expr block = select(in_.m <= 8, CeilDiv(in_.k, lanes_) * lanes_, EvenBlocks(1024));
-    MatmulDots d(mr, nr, in_, Form(use, block), lanes_);
-    const Expr cols =
-        in_.transpose_a ? clamp(in_.n / 4, 256, 1024) : clamp(TermsShare(18), 16, 256);
-    ScheduleDots(d, TaskShape(in_.m, in_.n, mr, nr, 64, cols));
+    const Expr cols = in_.transpose_a ? clamp(in_.n / 4, 256, 1024)
+                                      : clamp(TermsShare(kMultiplyAdds / 2), 16, 256);
+    const auto tile = [&](const char* name, const Expr& used, int rows, int columns) {
+      MatmulDots d(name, rows, columns, in_, Form(used, block), lanes_);
+      ScheduleDots(d, TaskShape(in_.m, in_.n, rows, columns, 64, cols));
+    };
+    tile("dots", use && in_.m > 2, mr, 4);
+    tile("low_dots", use && in_.m <= 2, 2, 4);
     return use;
   }
 
   Expr Rows() {
-    const Expr use = in_.m <= 4 && in_.n >= rows_nr_;
+    const Expr use = in_.m <= most_single_rows_ && in_.n >= rows_nr_;
     Tile("rows", {1, rows_nr_, false, false}, Form(use, 8), all_rows_, StreamCols());
     return use;
   }
 
-  Expr Few(const Expr& others) {
+  // Where less is computed in vain, rows and columns of tiles past the ends of y, than by tall
+  // tiles and Narrow. There are registers left for the masks of the last columns.
+  Expr Low(const Expr& others) {
+    if (!many_registers_) return Halide::Internal::const_false();
+    const int mr = mr_ / 2, nr = 2 * nr_;
+    const Expr tall_cost = CeilDiv(in_.m, mr_) * (in_.n / nr_ * 2 + CeilDiv(in_.n % nr_, lanes_));
+    const Expr cost = CeilDiv(in_.m, mr) * CeilDiv(in_.n, nr) * 2;
     const Expr use =
-        others && ((in_.m <= 16 && in_.k > 512) || (in_.m <= 64 && !Near() && !Aliased()));
-    Tile("few", {mr_, nr_, false, false}, Form(use, select(in_.m <= 32, 32, 64)), all_rows_,
-         StreamCols());
+        others && cost < tall_cost && (in_.m <= mr || (in_.m <= 3 * mr_ && in_.n % 512 != 0));
+    MatmulTile::Shape shape = {mr, nr, false, false};
+    shape.ragged = true;
+    shape.prefetch = true;
+    Tile("low", shape, Form(use, select(in_.m <= mr, 128, 32)), all_rows_, StreamCols());
+    return use;
+  }
+
+  Expr Few(const Expr& others) {
+    const Expr most_rows = select(Aliased() && !many_registers_, 32, 64);
+    const Expr use = others && in_.n >= 4 * nr_ &&
+                     ((in_.m <= 16 && in_.k > 512) || (in_.m <= most_rows && !Near()));
+    MatmulTile::Shape shape = {mr_, nr_, false, false};
+    shape.prefetch = true;
+    Tile("few", shape, Form(use, select(in_.m <= 32, 32, 64)), all_rows_, StreamCols());
     return use;
   }
 
@@ -177,7 +207,7 @@ class CpuScheduler {
 
   Expr Direct(const Expr& others) {
     const Expr use = others && Near();
-    const Expr one_task = work_ <= 1 << 20,
+    const Expr one_task = work_ <= kMultiplyAdds,
                edge = select(area_ <= 1 << 12, 32, area_ <= 1 << 16, 64, 128);
     Tile("direct", {mr_, nr_, false, false}, Form(use, in_.k), select(one_task, all_rows_, edge),
          select(one_task, all_cols_, 2 * edge), all_cols_);
@@ -192,19 +222,28 @@ class CpuScheduler {
   }
 
   void Packed(const char* name, const Expr& use, bool pack_a) {
-    const Expr one_task = work_ <= 1 << 20;
+    const Expr one_task = work_ <= kMultiplyAdds;
     const Expr edge = select(area_ <= 1 << 15, 64, area_ <= 1 << 16, 128, area_ <= 1 << 18, 256,
                              area_ <= 1 << 20, 512, 1024);
     Tile(name, {mr_, nr_, pack_a, true}, Form(use, EvenBlocks(kc_)),
          select(one_task, all_rows_, edge), select(one_task, all_cols_, edge), 256);
   }
 
-  // The columns from `first` on, which are no whole tiles of the other forms.
-  void Narrow(const Expr& first) {
-    MatmulForm form = Form(in_.n > first, EvenBlocks(kc_));
+  // The columns from `first` on, which are no whole tiles of the other forms. (A choice in `first`
+  // would become one in the indices of the packed B: gathers.)
+  void Narrow(const Expr& others, const Expr& first) {
+    const Expr use = others && in_.n > first;
+    const Expr packed_rows = Halide::max(TermsShare(kMultiplyAdds / 4) / lanes_, 64);
+    if (in_.transpose_b || !many_registers_) return Narrow("narrow", use, first, packed_rows);
+    Narrow("near_narrow", use && in_.m <= 64, first, 32, /*pack_b=*/false);
+    Narrow("narrow", use && in_.m > 64, first, packed_rows);
+  }
+
+  void Narrow(const char* name, const Expr& use, const Expr& first, const Expr& most_rows,
+              bool pack_b = true) {
+    MatmulForm form = Form(use, EvenBlocks(kc_));
     form.first_col = first;
-    Tile("narrow", {8, lanes_, false, true, true}, form, Halide::max(TermsShare(20) / lanes_, 64),
-         all_cols_, all_cols_);
+    Tile(name, {8, lanes_, false, pack_b, true}, form, most_rows, all_cols_, all_cols_);
   }
 
   // Whether B is read in place: it is small, or its copy would not be read often enough.
@@ -217,12 +256,12 @@ class CpuScheduler {
   // Rows of B that are a multiple of 4 KB apart meet in the same sets of the first cache.
   Expr Aliased() const { return in_.n >= 1024 && in_.n % 1024 == 0; }
 
-  // How many rows or columns of k terms make 2^`shift` multiply-adds.
-  Expr TermsShare(int shift) const { return (1 << shift) / Halide::max(in_.k, 1); }
+  // How many rows or columns of k terms make `count` multiply-adds.
+  Expr TermsShare(int count) const { return count / Halide::max(in_.k, 1); }
 
   // Columns of a task that reads B once.
   Expr StreamCols() const {
-    return select(work_ <= 1 << 18, all_cols_, clamp(in_.n / 2, 256, 1024));
+    return select(work_ <= kMultiplyAdds / 2, all_cols_, clamp(in_.n / 2, 256, 1024));
   }
 
   // Blocks of even size, which is a multiple of the vector.
@@ -331,7 +370,7 @@ class CpuScheduler {
   BlockedMatmul& op_;
   const int lanes_;
   const bool many_registers_;  // 32 vector registers, not 16
-  const int mr_, nr_, rows_nr_, kc_;
+  const int mr_, nr_, rows_nr_, most_single_rows_, kc_;
   const Expr all_rows_, all_cols_;  // most rows and columns of a task that is not cut
   const Expr area_, work_;          // m * n and m * n * k
   const Loops v_;

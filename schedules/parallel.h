@@ -14,13 +14,17 @@
 
 namespace halite {
 
-// Elements that one task of a memory-bound kernel handles at least: 128 KB of float32, some 5
-// microseconds, against about 1 for handing a task to another thread. Smaller arrays make one task,
-// which runs on the calling thread.
+// The cost model of parallel loops: a task takes some 5 microseconds at least, against about 1 for
+// handing it to another thread. What is less makes one task, which runs on the calling thread.
+//
+// Elements of a task that are loaded and stored: 128 KB of float32.
 constexpr int kGrain = 32768;
+// Elements of a task that cost as much as `cost` loads and stores each.
+constexpr int GrainOf(int cost) { return kGrain / cost; }
+// Multiply-adds of a task, in registers.
+constexpr int kMultiplyAdds = 16 * kGrain;
 
-// The same where a kernel is tuned; `default_value` if its elements cost more than a load and a
-// store.
+// The same where a kernel is tuned.
 inline int Grain(const Tuning& tuning, int default_value = kGrain) {
   return tuning("grain", default_value, {2048, 8192, 32768, 131072});
 }

@@ -27,8 +27,7 @@ namespace {
 using namespace Halide;
 
 constexpr int kTile = 64;
-// Elements of a task: exp makes one worth about four of a memory-bound kernel.
-constexpr int kTask = kGrain / 4;
+constexpr int kTask = GrainOf(4);  // exp
 
 // Columns that are visited together.
 int Tile(const Tuning& tuning) { return tuning("tile", kTile, {32, 128, 256}); }

@@ -28,7 +28,7 @@ using namespace Halide;
 
 constexpr int kVectors = 4;
 constexpr int kTile = 256;
-constexpr int kTask = kGrain / 4;
+constexpr int kTask = GrainOf(4);  // exp
 
 void ScheduleCpu(SoftmaxCrossEntropy& op, const AxisInput& in, int lanes) {
   const Var rows("rows"), lane("lane");

@@ -105,8 +105,7 @@ struct MatmulForm {
 // A tile of mr x nr elements, summed over one block of k. An operand that is not packed is read in
 // place. Panels are copies in scratch memory of nr columns of B and of two tiles' rows of A, which
 // are whole cache lines of a transposed A; rows and columns beyond the matrix are 0 there, and
-// their sums are not stored. REQUIRES: pack_b if ragged; a plain B, not packed, and all rows in one
-// task if prefetch.
+// their sums are not stored. REQUIRES: a plain B, not packed, and all rows in one task if prefetch.
 struct MatmulTile {
   struct Shape {
     int mr, nr;
@@ -147,14 +146,19 @@ struct MatmulTile {
     Expr t = block * form.size + k;
     if (shape.prefetch) {
       PrefetchB(in);
-      t += prefetch(in_form / shape.nr, row / shape.mr, t, clamp(batch, 0, in.batch - 1));
+      t += prefetch(in_form / shape.nr, row / shape.mr, k, block, clamp(batch, 0, in.batch - 1));
     }
     t = Promise(t, in.k);
     k.where(k < in.k - block * form.size);
     const Expr a =
         shape.pack_a ? Expr(a_panel(panel_row, t, row / (2 * shape.mr), batch)) : in.A(t, i, batch);
-    const Expr b = shape.pack_b ? Expr(b_panel(in_form % shape.nr, t, in_form / shape.nr, batch))
-                                : in.B(j, t, batch);
+    Expr b = in.B(j, t, batch);
+    if (shape.pack_b) {
+      b = b_panel(in_form % shape.nr, t, in_form / shape.nr, batch);
+    } else if (shape.ragged) {
+      b = Internal::Call::make(in.type, Internal::Call::if_then_else, {likely(col < in.n), b},
+                               Internal::Call::PureIntrinsic);
+    }
     sum(col, row, block, batch) = cast(in.type, 0);
     sum(col, row, block, batch) += a * b;
   }
@@ -164,14 +168,15 @@ struct MatmulTile {
   // tile asks for all, which costs less than the shares' addresses.
   void PrefetchB(const MatmulOperands& in) {
     using namespace Halide;
-    const Expr share = CeilDiv(in.k, CeilDiv(in.m, shape.mr)), shares = in.k > 128;
-    const Expr t = select(shares, row * share, 0) + min(term, select(shares, share, in.k));
+    const Expr share = CeilDiv(form.size, CeilDiv(in.m, shape.mr)), shares = form.size > 128;
+    const Expr t = block * form.size + select(shares, row * share, 0) +
+                   min(term, select(shares, share, form.size));
     const int line = 64 / in.type.bytes();
     Expr lines = 0;
     for (int c = 0; c < shape.nr; c += line) {
-      lines += Prefetch(in.b, {form.first_col + (col + 1) * shape.nr + c, t, batch});
+      lines += Prefetch(in.b, {form.first_col + (col + 1) * shape.nr + c + line - 1, t, batch});
     }
-    prefetch(col, row, term, batch) = lines;
+    prefetch(col, row, term, block, batch) = lines;
   }
 
   void PackA(const MatmulOperands& in) {
@@ -213,17 +218,20 @@ struct MatmulDots {
   Halide::Var lane{"lane"}, col{"col"}, row{"row"};
   Halide::Var term{"term"}, block{"block"}, batch{"batch"};
   Halide::RDom r, k, tail, lane_sum;
-  Halide::Func a_row{"dots_a_row"}, partial{"dots_partial"}, sum{"dots_sum"};
+  Halide::Func a_row, partial, sum;
 
-  MatmulDots(int tile_rows, int tile_cols, const MatmulOperands& in, const MatmulForm& form_in,
-             int lanes)
+  MatmulDots(const std::string& name, int tile_rows, int tile_cols, const MatmulOperands& in,
+             const MatmulForm& form_in, int lanes)
       : mr(tile_rows),
         nr(tile_cols),
         form(form_in),
-        r(form.Domain("dots", in, 1)),
-        k(0, form.size / lanes, "dots_k"),
-        tail(0, 1, "dots_tail"),
-        lane_sum(0, lanes, "dots_lane") {
+        r(form.Domain(name, in, 1)),
+        k(0, form.size / lanes, name + "_k"),
+        tail(0, 1, name + "_tail"),
+        lane_sum(0, lanes, name + "_lane"),
+        a_row(name + "_a_row"),
+        partial(name + "_partial"),
+        sum(name + "_sum") {
     using namespace Halide;
     const Expr j = clamp(col, 0, in.n - 1);
     const Expr i = clamp(row, 0, in.m - 1);
