@@ -168,18 +168,23 @@ class CpuScheduler {
   }
 
   // Where less is computed in vain, rows and columns of tiles past the ends of y, than by tall
-  // tiles and Narrow. There are registers left for the masks of the last columns.
+  // tiles and Narrow; as much is for one column of tiles, but those read A twice. There are
+  // registers left for the masks of the last columns.
   Expr Low(const Expr& others) {
     if (!many_registers_) return Halide::Internal::const_false();
     const int mr = mr_ / 2, nr = 2 * nr_;
     const Expr tall_cost = CeilDiv(in_.m, mr_) * (in_.n / nr_ * 2 + CeilDiv(in_.n % nr_, lanes_));
     const Expr cost = CeilDiv(in_.m, mr) * CeilDiv(in_.n, nr) * 2;
-    const Expr use =
-        others && cost < tall_cost && (in_.m <= mr || (in_.m <= 3 * mr_ && in_.n % 512 != 0));
+    const Expr column = cost <= tall_cost && in_.n > nr_ && in_.n <= nr;
+    const Expr row = in_.m <= mr || (in_.m <= 3 * mr_ && in_.n % 512 != 0);
+    const Expr use = others && (column || (row && cost < tall_cost));
+    const Expr block = select(in_.m <= mr, 128, column, EvenBlocks(kc_), 32);
+    const Expr cut = column && work_ > kMultiplyAdds;
     MatmulTile::Shape shape = {mr, nr, false, false};
     shape.ragged = true;
     shape.prefetch = true;
-    Tile("low", shape, Form(use, select(in_.m <= mr, 128, 32)), all_rows_, StreamCols());
+    Tile("low", shape, Form(use, block), select(cut, select(area_ <= 1 << 12, 32, 64), all_rows_),
+         StreamCols());
     return use;
   }
 

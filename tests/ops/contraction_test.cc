@@ -186,6 +186,7 @@ std::vector<Contraction> Products() {
                                     {{2}, 12, 130, 290},
                                     {{1}, 6, 150, 1030},
                                     {{1}, 40, 25, 64},
+                                    {{1}, 37, 50, 1030},
                                     {{1}, 33, 40, 100}}) {
       cases.push_back(BatchMatmulCase(size, flags & 1, flags & 2));
     }
