@@ -177,9 +177,11 @@ struct ConvolutionSizes {
   // Few input channels for each output channel: few patches, which are multiplied as they are,
   // where the direct form has a long way from a sum of few terms to its place in memory. And rows
   // so short that register tiles stay empty. With and without, GFLOP/s, Zen 5, one thread: 1 to 457
-  // channels, 3 x 3 taps at 80x117, 194 and 30; 3 to 64 at 224x224 172 and 96; 64 images of 28x28
-  // by 5 x 5 taps to 16 maps 139 and 102; 32 images of 5x5, 265 to 391 channels, stride 2, 117 and
-  // 55. Many terms of few outputs fill the tiles (7 x 7 taps, 3 to 64 channels, 209 and 229).
+  // channels, 3 x 3 taps at 80x117, 190 and 49; 3 to 64 at 224x224 170 and 96; 64 images of 28x28
+  // by 5 x 5 taps to 16 maps 139 and 102; 4 images of 9x7, 370 to 336 channels, 2 x 2 taps of
+  // stride 3, 110 and 81. Many terms of few outputs fill the tiles (7 x 7 taps, 3 to 64 channels,
+  // 209 and 229). The direct form is better for as few pixels as 8 images of 7x7 (5 to 27 channels,
+  // 71 and 110), which is not asked for.
   bool suits_patches() const {
     const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
     if (!fits_patches()) return false;
@@ -190,10 +192,9 @@ struct ConvolutionSizes {
   }
   // The same of the gradient to the input, where vectors of few input channels are emptier still,
   // and strides beyond two are a call for each phase: 32 images, 1 to 527 channels, 5 x 5 taps at
-  // 24x24, 143 and 36; 8 images of 150x223, 4 to 56, 5 x 5, stride 3, 113 and 32; 9 to 342, 7 x 7
-  // at 17x17, 186 and 46; one image of 7x7 with 512 channels, whose weights are not packed, 144 and
-  // 80. Vectors of x remain better for some output channels whose patches leave the caches (3 to
-  // 64 at 224x224 105 and 96 with patches).
+  // 24x24, 145 and 33; 8 images of 150x223, 4 to 56, 5 x 5, stride 3, 113 and 32; 9 to 342, 7 x 7
+  // at 17x17, 186 and 46. Vectors of x remain better for some output channels whose patches leave
+  // the caches (3 to 64 at 224x224 105, 96 with patches).
   bool suits_input_patches() const {
     const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
     const int64_t maps = outmaps * taps();  // to be compared with `inputs`
@@ -203,8 +204,7 @@ struct ConvolutionSizes {
       return maps >= 32 * inputs || (maps >= 4 * inputs && inputs * pixels() <= kCachedPatches);
     }
     return maps >= 2 * inputs || (stride > 2 && maps >= inputs) ||
-           (of(0).out <= kFewPixels && outmaps >= kManyOutmaps) ||
-           (!skips_pixels() && 8 * batch * pixels() <= outmaps);
+           (of(0).out <= kFewPixels && outmaps >= kManyOutmaps);
   }
   // Few pixels of many channels: the gradient to the weights is a product with patches of x. With
   // and without, GFLOP/s, Zen 5, one thread: 3 x 3 taps of stride 2, 16 images of 28x28 with 256

@@ -28,7 +28,8 @@
 //   7x7 stride 2 3-64 @224, 16   206   79     154 |    -       - |  158     145
 //
 // 3x3 and 5x5 taps of stride 1 are mostly Winograd's (winograd_convolution.cc), 1x1 are products of
-// matrices, results of up to 4 channels few_channels_convolution.cc's. What bounds these: 3x3 the
+// matrices, results of up to 4 channels few_channels_convolution.cc's, few input for many output
+// channels convolution_patches.cc's. What bounds these: 3x3 the
 // multiply-adds; few terms (5x5 of one channel) the transposed store of a tile; batch 16 the
 // memory; one image of 7x7 the packing of the weights; dw of small images the loop over short rows,
 // which products with patches do not have (strided ones above but the first). dx with strides 2

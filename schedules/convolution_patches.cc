@@ -5,6 +5,26 @@
 //   convolution_patches:     x -> patches [x, y, tap, n, c]
 //   convolution_patches_dx:  patches' gradient -> dx [x, y, c, n], for a CPU alone
 //
+// CPU: a plane goes through a padded window; its gradient is added up for a block of rows in the
+// first cache. Few input channels and many output channels, where register tiles of channels (dx)
+// or their stores (forward) bound the other forms. GFLOP/s of one core, AMD EPYC (Zen 5), peak 263;
+// before: by convolution.cc and few_channels_convolution.cc; oneDNN 2.6 on NCHW arrays with its
+// reorders, in turn with ours:
+//
+//   layer, batch                     forward  before  oneDNN |  dx  before  oneDNN
+//   3x3 1-457 @80x117, 1                 190      49     114 | 109      34     135
+//   3x3 stride 2 1-467 @13, 32           104      24      70 |  81      12     125
+//   5x5 1-527 @24, 32                    209      52     155 | 145      33     148
+//   3x3 1-144 @9, 2                       90      31      55 |  76      14     105
+//   3x3 2-184 @27, 1                     204      88      77 | 169      67     169
+//   7x7 9-264 @17, 8                     229     193     266 | 199      83     193
+//   7x7 stride 2 7-162 @48x62, 8         228     201     206 | 201      86     176
+//   3x3 stride 2 4-131 @80x119, 1        199     116     144 | 204     101     164
+//
+// What bounds it: the products (3x3 of one channel has 9 of their rows); 36 pixels an image the
+// copies that bring images together. Measured on the way: sums of a row at a time, where each tap
+// waits for the masked store of the one before, make half the speed (2x2 stride 2 1-13 @100, 4: 31
+// GFLOP/s instead of 51).
 #include "halite/ops/algorithms/convolution_patches.h"
 
 #include <cstdint>
