@@ -69,7 +69,7 @@ Operand PatchProducts::Weights(const Operand& w, int64_t g, const Part& part) co
 
 void PatchProducts::Forward(Lowering& l) const {
   const int64_t p = s_.pixels();
-  const Part whole = PartOf(ConvolutionSizes::kCachedPatches, Gathers());
+  const Part whole = PartOf(ConvolutionSizes::kCachedPatches, s_.gathers_patches());
   const Operand patches = l.Scratch({terms(), whole.images, p});
   std::optional<Operand> scratch;
   if (whole.gathered) scratch = l.Scratch({s_.out_channels, whole.images, p});
@@ -92,7 +92,7 @@ void PatchProducts::Forward(Lowering& l) const {
 
 void PatchProducts::InputGradient(Lowering& l) const {
   const int64_t p = s_.pixels();
-  const Part whole = PartOf(ConvolutionSizes::kCachedPatches, Gathers());
+  const Part whole = PartOf(ConvolutionSizes::kCachedPatches, s_.gathers_patches());
   const Operand patches = l.Scratch({terms(), whole.images, p});
   std::optional<Operand> scratch;
   if (whole.gathered) scratch = l.Scratch({s_.out_channels, whole.images, p});

@@ -34,8 +34,6 @@ class PatchProducts {
     bool gathered;
   };
 
-  // Images of fewer pixels are brought together: products with short rows are slow.
-  bool Gathers() const { return s_.batch > 1 && s_.pixels() < 64; }
   int64_t terms() const { return s_.in_channels * s_.taps(); }  // of all groups
   Part PartOf(int64_t most_patches, bool gathered) const;
   // Patches of one slice of the output and one of the taps: [x, y, tap, image, channel].

@@ -65,6 +65,7 @@ struct ConvolutionSizes {
   static constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
   static constexpr int64_t kAdjointPixels = 256;
   static constexpr int64_t kPatchChannels = 64, kManyOutmaps = 128, kManyTerms = 128;
+  static constexpr int64_t kGatheredPixels = 64, kGatheredOutmaps = 32, kGatheredTerms = 25;
   static constexpr int64_t kFewPixels = 4;
   // Elements at a time: what stays in the second cache, and what the sum over pixels may take
   // (16 MB of float32).
@@ -180,13 +181,14 @@ struct ConvolutionSizes {
   // channels, 3 x 3 taps at 80x117, 190 and 49; 3 to 64 at 224x224 170 and 96; 64 images of 28x28
   // by 5 x 5 taps to 16 maps 139 and 102; 4 images of 9x7, 370 to 336 channels, 2 x 2 taps of
   // stride 3, 110 and 81. Many terms of few outputs fill the tiles (7 x 7 taps, 3 to 64 channels,
-  // 209 and 229). The direct form is better for as few pixels as 8 images of 7x7 (5 to 27 channels,
-  // 71 and 110), which is not asked for.
+  // 209 and 229), sooner where images are brought together (8 images of 7x7, 3 x 3 taps, 5 to 27
+  // channels, 71 and 110; 2 to 16 45 and 30).
   bool suits_patches() const {
     const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
     if (!fits_patches()) return false;
     if (outmaps > kFewChannels && outmaps * taps() >= 4 * inputs) {
-      return inputs <= kManyTerms || outmaps >= kManyOutmaps;
+      const bool fills_tiles = gathers_patches() && outmaps <= kGatheredOutmaps;
+      return inputs <= (fills_tiles ? kGatheredTerms : kManyTerms) || outmaps >= kManyOutmaps;
     }
     return of(0).out <= kFewPixels && outmaps >= kManyOutmaps;
   }
@@ -219,6 +221,8 @@ struct ConvolutionSizes {
     const int64_t patches = in_channels * taps() * pixels();
     return batch > 0 && patches > 0 && patches <= kPatches && !suits_winograd();
   }
+  // Images of few pixels are brought together: products with short rows are slow.
+  bool gathers_patches() const { return batch > 1 && pixels() < kGatheredPixels; }
   int64_t taps() const { return of(0).taps * of(1).taps * of(2).taps; }
   // Of the sum of an output.
   int64_t terms() const { return in_channels / std::max<int64_t>(group, 1) * taps(); }
