@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "halite/core/lowering.h"
 #include "halite/core/status.h"
+#include "halite/ops/convolution_operands.h"
+#include "halite/ops/convolution_patches.h"
 #include "halite/ops/convolution_sizes.h"
 #include "halite/ops/copy.h"
 #include "halite/ops/matrix_product.h"
@@ -17,11 +19,11 @@
 namespace halite {
 namespace {
 
+using Operands = ConvolutionOperands;
 using Sizes = ConvolutionSizes;
 using Axis = ConvolutionSizes::Axis;
 using Phase = ConvolutionSizes::Phase;
 
-constexpr int kMaxSpatial = 3;
 constexpr int64_t kMaxPlace = std::numeric_limits<int32_t>::max();  // kernels count in int32
 constexpr int64_t kMaxStep = 1 << 20;  // of strides and dilations, as kernels declare them
 
@@ -81,58 +83,6 @@ absl::Status InferConvolution(Inference& in) {
   return absl::OkStatus();
 }
 
-// The arrays as kernels see them.
-struct Operands {
-  explicit Operands(const Lowering& l) : sizes(l) {}
-
-  Operand Input(const Operand& x) const {
-    return x.View({sizes.of(0).in, sizes.of(1).in, sizes.of(2).in, sizes.in_channels, sizes.batch});
-  }
-  Operand Output(const Operand& y) const {
-    return y.View(
-        {sizes.of(0).out, sizes.of(1).out, sizes.of(2).out, sizes.out_channels, sizes.batch});
-  }
-  Operand Weights(const Operand& w) const {
-    const int64_t in_channels = sizes.in_channels / sizes.group;
-    return w.View(
-        {sizes.of(0).taps, sizes.of(1).taps, sizes.of(2).taps, in_channels, sizes.out_channels});
-  }
-
-  // The Winograd kernel `name` if it is for these sizes and there is one, else "".
-  std::string Winograd(const Lowering& l, const std::string& name) const {
-    if (!sizes.suits_winograd()) return "";
-    const int64_t taps = sizes.of(0).taps;
-    const std::string kernel = absl::StrCat("winograd_", name, "_", taps, "x", taps);
-    return l.Offers(kernel) ? kernel : "";
-  }
-
-  Sizes sizes;
-};
-
-// What the kernels take of the sizes beside the extents of their arrays; each takes some of it.
-std::vector<KernelArgument> Geometry(const Sizes& sizes) {
-  static constexpr const char* kNames[][4] = {{"stride_x", "pad_x", "dilation_x", "taps_x"},
-                                              {"stride_y", "pad_y", "dilation_y", "taps_y"},
-                                              {"stride_z", "pad_z", "dilation_z", "taps_z"}};
-  std::vector<KernelArgument> arguments = {{"in_width", sizes.of(0).in},
-                                           {"out_width", sizes.of(0).out},
-                                           {"multiplier", sizes.out_channels / sizes.group}};
-  for (int d = 0; d < kMaxSpatial; ++d) {
-    const Axis axis = sizes.of(d);
-    arguments.emplace_back(kNames[d][0], axis.stride);
-    arguments.emplace_back(kNames[d][1], axis.pad);
-    arguments.emplace_back(kNames[d][2], axis.dilation);
-    arguments.emplace_back(kNames[d][3], axis.taps);
-  }
-  return arguments;
-}
-
-void Call(Lowering& l, const std::string& kernel, std::vector<KernelArgument> arrays,
-          const std::vector<KernelArgument>& scalars) {
-  arrays.insert(arrays.end(), scalars.begin(), scalars.end());
-  l.Call(kernel, std::move(arrays));
-}
-
 // The kernels for one input channel an output channel; those for narrow planes see a plane as one
 // run of pixels.
 class Depthwise {
@@ -153,7 +103,7 @@ class Depthwise {
   // `ending`: of the kernel's name.
   void Call(Lowering& l, const std::string& ending, std::vector<KernelArgument> arrays) const {
     halite::Call(l, (narrow_ ? "narrow_depthwise_convolution" : "depthwise_convolution") + ending,
-                 std::move(arrays), Geometry(s_));
+                 std::move(arrays), ConvolutionGeometry(s_));
   }
 
  private:
@@ -161,12 +111,6 @@ class Depthwise {
   const Sizes& s_;
   const bool narrow_;
 };
-
-// Channels of group `g`, one of `groups`.
-Operand GroupOf(const Operand& operand, int dim, int64_t g, int64_t groups) {
-  const int64_t extent = operand.dims()[dim].extent / groups;
-  return operand.Slice(dim, g * extent, extent);
-}
 
 // An array of which each group has a part, along `dim`.
 struct Grouped {
@@ -312,14 +256,17 @@ class ChannelProducts {
   Sizes s_;
 };
 
-constexpr int kChannels = 3;  // of x and y
-constexpr int kBatch = 4;     // of x and y
-constexpr int kOutmaps = 4;   // of w
+// Some choices among the forms were measured on CPUs alone.
+bool IsCpu(const Lowering& l) { return l.Offers("few_channels_convolution"); }
 
 void ConvolutionForward(Lowering& l) {
   const Operands op(l);
   if (op.sizes.is_matrix_product() && !op.sizes.is_depthwise()) {
     ChannelProducts(l).Forward(l);
+    return;
+  }
+  if (op.sizes.suits_patches() && IsCpu(l)) {
+    PatchProducts(op).Forward(l);
     return;
   }
   Operand b = l.given(2) ? l.x(2) : l.Scratch({op.sizes.out_channels});
@@ -335,20 +282,20 @@ void ConvolutionForward(Lowering& l) {
     return;
   }
   if (const std::string kernel = op.Winograd(l, "convolution"); !kernel.empty()) {
-    Call(l, kernel, {{"x", x}, {"w", w}, {"b", b}, {"y", y}}, Geometry(op.sizes));
+    Call(l, kernel, {{"x", x}, {"w", w}, {"b", b}, {"y", y}}, ConvolutionGeometry(op.sizes));
     return;
   }
   const bool makes_few = op.sizes.makes_few_channels() && l.Offers("few_channels_convolution");
   CallForGroups(l, makes_few ? "few_channels_convolution" : "convolution", op.sizes.group,
                 {{"x", x, kChannels}, {"w", w, kOutmaps}, {"b", b, 0}, {"y", y, kChannels}},
-                Geometry(op.sizes));
+                ConvolutionGeometry(op.sizes));
 }
 
 void InputGradient(Lowering& l, const Operands& op) {
   const Operand dy = op.Output(l.dy()), w = op.Weights(l.x(1)), dx = op.Input(l.dx(0));
   const char* form = op.sizes.suits_adjoint() ? "convolution_adjoint" : "convolution_dx";
   if (const std::string kernel = op.Winograd(l, form); !kernel.empty()) {
-    Call(l, kernel, {{"dy", dy}, {"w", w}, {"dx", dx}}, Geometry(op.sizes));
+    Call(l, kernel, {{"dy", dy}, {"w", w}, {"dx", dx}}, ConvolutionGeometry(op.sizes));
     return;
   }
   const std::vector<Phase> phases[] = {op.sizes.of(0).Phases(), op.sizes.of(1).Phases(),
@@ -399,51 +346,6 @@ void InputGradient(Lowering& l, const Operands& op) {
   }
 }
 
-// dw = dy P' with the patches P [(input channel, tap), pixel] of x, where the pixels are those of
-// some images at a time: P(c, k, i) is the sample that tap k meets at output i, zero in the
-// padding.
-void WeightsGradientOfPatches(Lowering& l, const Operands& op) {
-  const Sizes& s = op.sizes;
-  const int64_t p = s.pixels(), row = s.of(0).out, slice = row * s.of(1).out;
-  const int64_t plane_taps = s.of(0).taps * s.of(1).taps, taps = plane_taps * s.of(2).taps;
-  const int64_t most = std::max<int64_t>(Sizes::kPatches / (s.in_channels * taps * p), 1);
-  const int64_t parts = (s.batch + most - 1) / most, images = (s.batch + parts - 1) / parts;
-  const Operand all_dy = l.Scratch({s.out_channels, images, p});
-  const Operand all_patches = l.Scratch({s.in_channels, taps, images, p});
-  for (int64_t first = 0; first < s.batch; first += images) {
-    const int64_t n = std::min(images, s.batch - first);
-    const Operand dy = all_dy.WithDims({{p, 1}, {n, p}, {s.out_channels, n * p}});
-    CopyView(l,
-             l.dy().WithDims({{p, 1}, {n, s.out_channels * p}, {s.out_channels, p}},
-                             first * s.out_channels * p),
-             dy);
-    for (int64_t z = 0; z < s.of(2).out; ++z) {
-      for (int64_t kz = 0; kz < s.of(2).taps; ++kz) {
-        const Operand patches = all_patches.WithDims({{row, 1},
-                                                      {s.of(1).out, row},
-                                                      {plane_taps, n * p},
-                                                      {n, p},
-                                                      {s.in_channels, taps * n * p}},
-                                                     kz * plane_taps * n * p + z * slice);
-        Call(l, "convolution_patches",
-             {{"x", op.Input(l.x(0)).Slice(kBatch, first, n)},
-              {"slice", z * s.of(2).stride + kz * s.of(2).dilation},
-              {"patches", patches}},
-             Geometry(s));
-      }
-    }
-    const int64_t outmaps = s.out_channels / s.group, terms = s.in_channels / s.group * taps;
-    const Operand pixels = all_dy.WithDims({{p * n, 1}, {s.out_channels, p * n}, {1, 0}});
-    const Operand rows = all_patches.WithDims({{p * n, 1}, {s.in_channels * taps, p * n}, {1, 0}});
-    for (int64_t g = 0; g < s.group; ++g) {
-      const Operand dw =
-          l.dx(1).WithDims({{terms, 1}, {outmaps, terms}, {1, 0}}, g * outmaps * terms);
-      MatrixProduct(l, {GroupOf(pixels, 1, g, s.group)}, {GroupOf(rows, 1, g, s.group), true},
-                    first == 0 ? dw : dw.Accumulate());
-    }
-  }
-}
-
 void WeightsGradient(Lowering& l, const Operands& op) {
   const Operand x = op.Input(l.x(0)), dy = op.Output(l.dy());
   if (op.sizes.is_depthwise()) {
@@ -457,11 +359,14 @@ void WeightsGradient(Lowering& l, const Operands& op) {
   const std::string kernel =
       op.sizes.suits_winograd_weights() ? op.Winograd(l, "convolution_dw") : "";
   if (!kernel.empty()) {
-    Call(l, kernel, {{"x", x}, {"dy", dy}, {"dw", op.Weights(l.dx(1))}}, Geometry(op.sizes));
+    Call(l, kernel, {{"x", x}, {"dy", dy}, {"dw", op.Weights(l.dx(1))}},
+         ConvolutionGeometry(op.sizes));
     return;
   }
-  if (op.sizes.suits_patches()) {
-    WeightsGradientOfPatches(l, op);
+  const int64_t inputs = op.sizes.in_channels / op.sizes.group;
+  const int64_t outmaps = op.sizes.out_channels / op.sizes.group;
+  if (op.sizes.suits_weights_patches(IsCpu(l) ? std::max(inputs, outmaps) : inputs)) {
+    PatchProducts(op).WeightsGradient(l);
     return;
   }
   const Sizes& s = op.sizes;
@@ -469,7 +374,7 @@ void WeightsGradient(Lowering& l, const Operands& op) {
       l.dy().View({s.of(0).out * s.of(1).out, s.of(2).out, s.out_channels, s.batch});
   CallForGroups(l, "convolution_dw", s.group,
                 {{"x", x, kChannels}, {"dy", pixels, 2}, {"dw", op.Weights(l.dx(1)), kOutmaps}},
-                Geometry(s));
+                ConvolutionGeometry(s));
 }
 
 void ConvolutionBackward(Lowering& l) {
@@ -479,12 +384,14 @@ void ConvolutionBackward(Lowering& l) {
     if (l.wants(1)) ChannelProducts(l).WeightsGradient(l);
   } else {
     if (l.wants(0)) {
-      if (op.sizes.reads_few_channels() && l.Offers("few_channels_convolution_dx")) {
+      if (op.sizes.suits_input_patches() && l.Offers("convolution_patches_dx")) {
+        PatchProducts(op).InputGradient(l);
+      } else if (op.sizes.reads_few_channels() && l.Offers("few_channels_convolution_dx")) {
         CallForGroups(l, "few_channels_convolution_dx", op.sizes.group,
                       {{"dy", op.Output(l.dy()), kChannels},
                        {"w", op.Weights(l.x(1)), kOutmaps},
                        {"dx", op.Input(l.dx(0)), kChannels}},
-                      Geometry(op.sizes));
+                      ConvolutionGeometry(op.sizes));
       } else if (op.sizes.reads_one_channel()) {
         // The sum runs over the output channels: vectors of x, not of channels.
         const Depthwise depthwise(l, op, op.sizes.suits_narrow_input_gradient());
@@ -523,6 +430,7 @@ const FunctionDef& ConvolutionFunction() {
     def->forward = ConvolutionForward;
     def->backward = ConvolutionBackward;
     def->kernels = {"convolution",
+                    "convolution_patches",
                     "depthwise_convolution",
                     "few_channels_convolution",
                     "narrow_depthwise_convolution",
@@ -532,7 +440,7 @@ const FunctionDef& ConvolutionFunction() {
                     "matmul_nn"};
     def->gradient_kernels = {"convolution_dx",
                              "convolution_dw",
-                             "convolution_patches",
+                             "convolution_patches_dx",
                              "strided_convolution_dx",
                              "depthwise_convolution_dx",
                              "depthwise_convolution_dw",

@@ -64,8 +64,12 @@ struct ConvolutionSizes {
   // Where the forms begin and end that suits_... are about.
   static constexpr int64_t kWinogradChannels = 16, kWinogradPixels = 1024;
   static constexpr int64_t kAdjointPixels = 256;
-  static constexpr int64_t kPatchChannels = 64;
-  static constexpr int64_t kPatches = 1 << 22;  // elements at a time: 16 MB of float32
+  static constexpr int64_t kPatchChannels = 64, kManyOutmaps = 128, kManyTerms = 128;
+  static constexpr int64_t kGatheredPixels = 64, kGatheredOutmaps = 32, kGatheredTerms = 25;
+  static constexpr int64_t kFewPixels = 4;
+  // Elements at a time: what stays in the second cache, and what the sum over pixels may take
+  // (16 MB of float32).
+  static constexpr int64_t kCachedPatches = 1 << 18, kPatches = 1 << 22;
   static constexpr int64_t kFewChannels = 4, kFewChannelsStride = 4;
   static constexpr int64_t kNarrowChannels = 8, kNarrowPixels = 1024, kNarrowStridedPixels = 4096;
 
@@ -171,14 +175,57 @@ struct ConvolutionSizes {
   bool suits_winograd_weights() const {
     return batch * pixels() >= 10 * std::max(in_channels, out_channels);
   }
-  // Few pixels of many channels: the gradient to the weights is a product with patches of x. With
-  // and without, GFLOP/s of 3 x 3 taps of stride 2, Zen 5, one thread: 16 images of 28x28 with 256
-  // channels 168 and 141, one of 56x56 with 128 channels 193 and 156, 16 of these 138 and 163.
+  // Few input channels for each output channel: few patches, which are multiplied as they are,
+  // where the direct form has a long way from a sum of few terms to its place in memory. And rows
+  // so short that register tiles stay empty. With and without, GFLOP/s, Zen 5, one thread: 1 to 457
+  // channels, 3 x 3 taps at 80x117, 190 and 49; 3 to 64 at 224x224 170 and 96; 64 images of 28x28
+  // by 5 x 5 taps to 16 maps 139 and 102; 4 images of 9x7, 370 to 336 channels, 2 x 2 taps of
+  // stride 3, 110 and 81. Many terms of few outputs fill the tiles (7 x 7 taps, 3 to 64 channels,
+  // 209 and 229), sooner where images are brought together (8 images of 7x7, 3 x 3 taps, 5 to 27
+  // channels, 71 and 110; 2 to 16 45 and 30).
   bool suits_patches() const {
-    const int64_t channels = in_channels / group;
+    const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
+    if (!fits_patches()) return false;
+    if (outmaps > kFewChannels && outmaps * taps() >= 4 * inputs) {
+      const bool fills_tiles = gathers_patches() && outmaps <= kGatheredOutmaps;
+      return inputs <= (fills_tiles ? kGatheredTerms : kManyTerms) || outmaps >= kManyOutmaps;
+    }
+    return of(0).out <= kFewPixels && outmaps >= kManyOutmaps;
+  }
+  // The same of the gradient to the input, where vectors of few input channels are emptier still,
+  // and strides beyond two are a call for each phase: 32 images, 1 to 527 channels, 5 x 5 taps at
+  // 24x24, 145 and 33; 8 images of 150x223, 4 to 56, 5 x 5, stride 3, 113 and 32; 9 to 342, 7 x 7
+  // at 17x17, 186 and 46. Vectors of x remain better for some output channels whose patches leave
+  // the caches (3 to 64 at 224x224 105, 96 with patches).
+  bool suits_input_patches() const {
+    const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
+    const int64_t maps = outmaps * taps();  // to be compared with `inputs`
+    if (axes.size() > 2 || outmaps <= kFewChannels || !fits_patches()) return false;
+    const int64_t stride = of(0).stride;
+    if (inputs <= kFewChannels * taps() && stride <= 2) {
+      return maps >= 32 * inputs || (maps >= 4 * inputs && inputs * pixels() <= kCachedPatches);
+    }
+    return maps >= 2 * inputs || (stride > 2 && maps >= inputs) ||
+           (of(0).out <= kFewPixels && outmaps >= kManyOutmaps);
+  }
+  // Few pixels of many channels: the gradient to the weights is a product with patches of x. With
+  // and without, GFLOP/s, Zen 5, one thread: 3 x 3 taps of stride 2, 16 images of 28x28 with 256
+  // channels 168 and 141, one of 56x56 with 128 channels 193 and 156, 16 of these 138 and 163; 4
+  // images of 20x20, 32 to 688 channels, 11 x 11 taps, 231 and 62. `channels`: of a group.
+  bool suits_weights_patches(int64_t channels) const {
     const int64_t terms = batch * pixels();
     return channels >= kPatchChannels && terms > 0 && terms <= 16 * channels;
   }
+  // Of an image; Winograd's form is better where there is one.
+  bool fits_patches() const {
+    const int64_t patches = in_channels * taps() * pixels();
+    return batch > 0 && patches > 0 && patches <= kPatches && !suits_winograd();
+  }
+  // Images of few pixels are brought together: products with short rows are slow.
+  bool gathers_patches() const { return batch > 1 && pixels() < kGatheredPixels; }
+  int64_t taps() const { return of(0).taps * of(1).taps * of(2).taps; }
+  // Of the sum of an output.
+  int64_t terms() const { return in_channels / std::max<int64_t>(group, 1) * taps(); }
   int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
 };
 

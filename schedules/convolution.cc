@@ -9,7 +9,6 @@
 //   strided_convolution_dx: dy, w -> dx of a convolution with strides 2, 2 (CPU only)
 //   convolution_dw:  x, dy [pixel, z, co, n] -> dw, with the scalars of convolution and out_width,
 //                    of a row of dy
-//   convolution_patches: x -> patches [x, y, tap, n, c]
 //
 // CPU: vectors of output channels, register tiles of 2 vectors x 7 or 8 pixels (AVX-512; 1 x 8
 // where one vector holds all channels; 2 x 4 with 16 registers), padded rows and packed weights
@@ -29,7 +28,8 @@
 //   7x7 stride 2 3-64 @224, 16   206   79     154 |    -       - |  158     145
 //
 // 3x3 and 5x5 taps of stride 1 are mostly Winograd's (winograd_convolution.cc), 1x1 are products of
-// matrices, results of up to 4 channels few_channels_convolution.cc's. What bounds these: 3x3 the
+// matrices, results of up to 4 channels few_channels_convolution.cc's, few input for many output
+// channels convolution_patches.cc's. What bounds these: 3x3 the
 // multiply-adds; few terms (5x5 of one channel) the transposed store of a tile; batch 16 the
 // memory; one image of 7x7 the packing of the weights; dw of small images the loop over short rows,
 // which products with patches do not have (strided ones above but the first). dx with strides 2
@@ -284,21 +284,6 @@ void ScheduleCpu(TiledConvolutionWeights& op, const ConvolutionWeightsOperands& 
   op.result.update().specialize(!in.accumulate);
 }
 
-// The plane of a channel of an image at a time.
-void ScheduleCpu(ConvolutionPatches& op, const ConvolutionAxes& axes, const Expr& channel_size,
-                 int lanes, const Tuning& tuning) {
-  const Var task("task");
-  op.result.split(op.c, task, op.c, RowsPerTask(channel_size, Grain(tuning)), kGuard)
-      .vectorize(op.x, lanes, kGuard)
-      .parallel(task)
-      .never_partition_all();
-  op.met.compute_at(op.result, op.n)
-      .vectorize(op.x, lanes, TailStrategy::RoundUp)
-      .never_partition_all();
-  for (const int stride : {1, 2}) op.met.specialize(axes[0].stride == stride);
-  ScheduleWindow(op.window, {op.result, op.n}, lanes);
-}
-
 // A block of threads makes 32 x of 8 channels. Channels and images are the innermost loop over
 // blocks: only the first index of a grid may pass 65535.
 void ScheduleGpu(Convolution& op) {
@@ -321,14 +306,6 @@ void ScheduleGpu(ConvolutionWeights& op) {
   ScheduleRowsGpu(op.partial.update(), {op.kx, op.ky, op.kz, op.ci, op.co, op.slice});
   ScheduleUndefinedGpu(op.result);
   ScheduleRowsGpu(op.result.update(), {op.r[0], op.r[1], op.r[2], op.r[3], op.r[4]});
-}
-
-void ScheduleGpu(ConvolutionPatches& op) {
-  PaddedWindow& window = op.window;
-  window.padded.compute_root();
-  ScheduleRowsGpu(window.padded, {window.x, window.y, window.z, window.c, window.i, op.n, op.c});
-  ScheduleRowsGpu(window.padded.update(), {window.y, window.z, window.c, window.i, op.n, op.c});
-  ScheduleRowsGpu(op.result, {op.x, op.y, op.tap, op.n, op.c});
 }
 
 class ConvolutionKernel : public OpGenerator<ConvolutionKernel> {
@@ -463,37 +440,6 @@ class ConvolutionDwKernel : public OpGenerator<ConvolutionDwKernel> {
   }
 };
 
-// The products with patches of x are in ops/convolution.cc.
-class ConvolutionPatchesKernel : public OpGenerator<ConvolutionPatchesKernel> {
- public:
-  Input<Buffer> x{"x", 5};
-  PerAxis<2> stride{"stride", 1, kMaxStep};
-  PerAxis<> pad{"pad"};
-  PerAxis<2> dilation{"dilation", 1, kMaxStep};
-  Input<int32_t> taps_x{"taps_x", 1, 1, INT32_MAX}, slice{"slice"};
-  Output<Buffer> patches{"patches", 5};
-
-  void configure() { SetType(x, patches); }
-
-  void generate() {
-    ZeroMin(x, 5);
-    const ConvolutionAxes axes = {
-        ConvolutionAxis{stride[0], pad[0], dilation[0], x.dim(0).extent(), taps_x},
-        ConvolutionAxis{stride[1], pad[1], dilation[1], x.dim(1).extent(), {}},
-        ConvolutionAxis{1, pad[2], 1, x.dim(2).extent(), {}}};
-    ConvolutionPatches op(x, axes, slice, x.dim(3).extent(), x.dim(4).extent(), dtype);
-    if (get_target().has_gpu_feature()) {
-      ScheduleGpu(op);
-    } else {
-      const auto size = [&](int d) { return op.result.output_buffer().dim(d).extent(); };
-      ScheduleCpu(op, axes, size(0) * size(1) * size(2) * size(3),
-                  get_target().natural_vector_size(Halide::Type(dtype)), Numbers());
-    }
-    patches = op.result;
-    ZeroMin(patches, 5);
-  }
-};
-
 }  // namespace
 }  // namespace halite
 
@@ -501,4 +447,3 @@ HALIDE_REGISTER_GENERATOR(halite::ConvolutionKernel, convolution)
 HALIDE_REGISTER_GENERATOR(halite::ConvolutionDxKernel, convolution_dx)
 HALIDE_REGISTER_GENERATOR(halite::StridedConvolutionDxKernel, strided_convolution_dx)
 HALIDE_REGISTER_GENERATOR(halite::ConvolutionDwKernel, convolution_dw)
-HALIDE_REGISTER_GENERATOR(halite::ConvolutionPatchesKernel, convolution_patches)

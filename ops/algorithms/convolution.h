@@ -569,22 +569,6 @@ struct TiledConvolutionWeights {
   }
 };
 
-// Patches of a slice of the output: patches(x, y, tap, n, c) is the sample that tap (kx, ky) meets
-// at output (x, y) in slice `slice` of the padded input, zero in the padding.
-struct ConvolutionPatches {
-  Halide::Var x{"x"}, y{"y"}, tap{"tap"}, n{"image"}, c{"channel"}, kx{"kx"};
-  PaddedWindow window;
-  Halide::Func met{"met"}, result{"convolution_patches"};  // met: of a row, what tap kx meets
-
-  ConvolutionPatches(const Halide::Func& in, const ConvolutionAxes& a, const Halide::Expr& slice,
-                     const Halide::Expr& channels, const Halide::Expr& batch,
-                     const Halide::Type& type)
-      : window(in, a, channels, batch, type, {{n, c}, 0, slice, c, n}) {
-    met(x, kx, y, n, c) = window.padded(a[0].At(x, kx), y, 0, 0, 0, n, c);
-    result(x, y, tap, n, c) = met(x, tap % a[0].taps, a[1].At(y, tap / a[0].taps), n, c);
-  }
-};
-
 }  // namespace halite
 
 #endif  // HALITE_OPS_ALGORITHMS_CONVOLUTION_H_

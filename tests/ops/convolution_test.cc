@@ -174,6 +174,22 @@ TEST(ConvolutionTest, EqualsDirectLoops) {
       {2, 34, 4, 2, {7, 2, 3, 2}, {5, 1, 2, 2}},
       {1, 2, 70, 1, {31, 7, 3, 2}, {70, 7, 3, 2}},
       {1, 16, 3, 1, {1, 3, 1, 2}, {1, 3, 1, 2}},
+      // By patches, forward and the gradient to the input: one matrix for each image and for all,
+      // strides, dilation, groups, short rows, more padding than taps, more than one block of rows.
+      {2, 2, 11, 1, {17, 3, 1}, {19, 3, 1}},
+      {3, 4, 24, 2, {9, 3, 1, 2}, {7, 4, 2, 3}},
+      {5, 1, 7, 1, {4, 2, 0}, {5, 3, 1}},
+      {1, 5, 23, 1, {11, 3, 2, 1, 2}, {15, 2, 0, 1, 5}},
+      {2, 3, 70, 1, {8, 5, 6, 3}, {6, 3, 4, 4}},
+      {1, 9, 140, 1, {5, 2, 0, 2}, {4, 2, 0, 1}},
+      {1, 6, 13, 1, {33, 3, 1, 1}, {300, 5, 2, 2}},
+      {1, 8, 9, 1, {13, 3, 1, 3}, {20, 5, 2, 3}},
+      // The gradient to the weights in vectors of input channels: groups, dilation, padding beyond
+      // the taps and none.
+      {2, 9, 2, 1, {7, 3, 1}, {9, 4, 2}},
+      {1, 34, 6, 2, {8, 3, 2, 1, 2}, {6, 1}},
+      {3, 20, 1, 1, {5, 2, 3}, {6, 3, 4}},
+      {1, 70, 33, 1, {6, 2}, {9, 3, 1}},
       // The gradient to the weights by patches; taps that meet padding alone.
       {1, 64, 17, 1, {7, 3, 1}, {9, 3, 1, 2}},
       {3, 130, 6, 2, {5, 3, 2, 2, 2}, {4, 2, 0, 1, 3}},

@@ -75,8 +75,8 @@ TEST(RegistryTest, EveryFunctionHasItsKernels) {
         << def->name;
     for (const std::string& kernel : kernels) {
       EXPECT_NE(FindKernel(kernel + "_f32_cpu"), nullptr) << def->name << ": " << kernel;
-      const std::vector<std::string> for_cpu_alone = {"few_channels_", "narrow_", "strided_",
-                                                      "winograd_"};
+      const std::vector<std::string> for_cpu_alone = {"convolution_patches_dx", "few_channels_",
+                                                      "narrow_", "strided_", "winograd_"};
       const bool is_for_cpu_alone =
           std::any_of(for_cpu_alone.begin(), for_cpu_alone.end(),
                       [&](const std::string& form) { return absl::StartsWith(kernel, form); });
