@@ -4,11 +4,13 @@
 // accumulate_y, y) with parameters transpose_a and transpose_b. On a CPU the sizes pick a form of
 // tile:
 //   rows    one row (16 registers: 3 or 4), B plain: 1 x 8 vectors, B streamed in blocks of 8 rows
-//   low     few rows, B plain: 4 x 4 vectors, the last ones masked, B prefetched
+//   low     few rows, or 33 to 64 columns, B plain: 4 x 4 vectors, the last ones masked, B
+//           prefetched
 //   few     m <= 64, long k, B plain: 8 x 2 vectors, B streamed once in blocks of 32 or 64 rows and
 //           prefetched
 //   ahead   m <= 2 k, B plain and far: 8 x 2 vectors, nothing packed, B prefetched
 //   direct  B plain and near: 8 x 2 vectors, nothing packed
+//   masked  direct with the last columns, where those are more than a vector
 //   dots    few rows (or few columns), B transposed: 4 x 4 inner products along k (2 x 4 for one
 //           or two rows), nothing packed
 //   packed  all others: 8 x 2 vectors, B packed; and A if it is transposed and has many rows
@@ -134,10 +136,12 @@ class CpuScheduler {
     } else {
       const Expr rows = Rows(), low = Low(!rows), few = Few(!rows && !low);
       const Expr ahead = Ahead(!rows && !low && !few);
-      const Expr direct = Direct(!rows && !low && !few && !ahead);
+      const Expr masked =
+          many_registers_ ? in_.n % nr_ > lanes_ && in_.k > 8 : Halide::Internal::const_false();
+      const Expr direct = Direct(!rows && !low && !few && !ahead, masked);
       Packed(!rows && !low && !few && !ahead && !direct);
       const Expr tile = select(rows, rows_nr_, nr_);
-      Narrow(!low, in_.n / tile * tile);
+      Narrow(!low && !(direct && masked), in_.n / tile * tile);
     }
   }
 
@@ -179,13 +183,16 @@ class CpuScheduler {
     const Expr row = in_.m <= mr || (in_.m <= 3 * mr_ && in_.n % 512 != 0);
     const Expr use = others && (column || (row && cost < tall_cost));
     const Expr block = select(in_.m <= mr, 128, column, EvenBlocks(kc_), 32);
-    const Expr cut = column && work_ > kMultiplyAdds;
     MatmulTile::Shape shape = {mr, nr, false, false};
     shape.ragged = true;
     shape.prefetch = true;
-    Tile("low", shape, Form(use, block), select(cut, select(area_ <= 1 << 12, 32, 64), all_rows_),
-         StreamCols());
+    Tile("low", shape, Form(use, block), select(column, ColumnRows(), all_rows_), StreamCols());
     return use;
+  }
+
+  // Rows of a task that has all columns.
+  Expr ColumnRows() const {
+    return select(work_ <= kMultiplyAdds, all_rows_, area_ <= 1 << 12, 32, 64);
   }
 
   Expr Few(const Expr& others) {
@@ -210,12 +217,20 @@ class CpuScheduler {
     return use;
   }
 
-  Expr Direct(const Expr& others) {
-    const Expr use = others && Near();
-    const Expr one_task = work_ <= kMultiplyAdds,
-               edge = select(area_ <= 1 << 12, 32, area_ <= 1 << 16, 64, 128);
-    Tile("direct", {mr_, nr_, false, false}, Form(use, in_.k), select(one_task, all_rows_, edge),
-         select(one_task, all_cols_, 2 * edge), all_cols_);
+  // `masked`: with the columns behind the last whole tile.
+  Expr Direct(const Expr& others, const Expr& masked) {
+    const Expr column = masked && in_.n < nr_, use = others && (Near() || column);
+    const Expr edge = select(area_ <= 1 << 12, 32, area_ <= 1 << 16, 64, 128);
+    const Expr one_task = work_ <= kMultiplyAdds;
+    const Expr rows = select(one_task, all_rows_, edge),
+               cols = select(one_task, all_cols_, 2 * edge);
+    MatmulTile::Shape shape = {mr_, nr_, false, false};
+    Tile("direct", shape, Form(use && !masked, in_.k), rows, cols, all_cols_);
+    shape.ragged = true;
+    if (many_registers_) {
+      const Expr block = select(column, EvenBlocks(kc_), in_.k);
+      Tile("masked", shape, Form(use && masked, block), rows, cols, all_cols_);
+    }
     return use;
   }
 

@@ -187,6 +187,8 @@ std::vector<Contraction> Products() {
                                     {{1}, 6, 150, 1030},
                                     {{1}, 40, 25, 64},
                                     {{1}, 37, 50, 1030},
+                                    {{2}, 35, 85, 40},
+                                    {{1}, 19, 25, 1030},
                                     {{1}, 33, 40, 100}}) {
       cases.push_back(BatchMatmulCase(size, flags & 1, flags & 2));
     }
