@@ -16,27 +16,24 @@ PatchProducts::Part PatchProducts::PartOf(int64_t most_patches, bool gathered) c
   return {(s_.batch + parts - 1) / parts, gathered};
 }
 
-Operand PatchProducts::Slices(const Operand& patches, const Part& part, int64_t z,
+Operand PatchProducts::Slices(const Operand& patches, int64_t channels, const Part& part, int64_t z,
                               int64_t kz) const {
   const int64_t p = s_.pixels(), row = s_.of(0).out, slice = row * s_.of(1).out;
   const int64_t plane_taps = s_.of(0).taps * s_.of(1).taps, n = part.images;
   const int64_t tap = part.gathered ? n * p : p, image = part.gathered ? p : terms() * p;
-  return patches.WithDims({{row, 1},
-                           {s_.of(1).out, row},
-                           {plane_taps, tap},
-                           {n, image},
-                           {s_.in_channels, s_.taps() * tap}},
-                          kz * plane_taps * tap + z * slice);
+  return patches.WithDims(
+      {{row, 1}, {s_.of(1).out, row}, {plane_taps, tap}, {n, image}, {channels, s_.taps() * tap}},
+      kz * plane_taps * tap + z * slice);
 }
 
-void PatchProducts::MakePatches(Lowering& l, int64_t first, const Part& part,
+void PatchProducts::MakePatches(Lowering& l, const Operand& x, const Part& part,
                                 const Operand& patches) const {
   for (int64_t z = 0; z < s_.of(2).out; ++z) {
     for (int64_t kz = 0; kz < s_.of(2).taps; ++kz) {
       Call(l, "convolution_patches",
-           {{"x", op_.Input(l.x(0)).Slice(kBatch, first, part.images)},
+           {{"x", x},
             {"slice", z * s_.of(2).stride + kz * s_.of(2).dilation},
-            {"patches", Slices(patches, part, z, kz)}},
+            {"patches", Slices(patches, x.dims()[kChannels].extent, part, z, kz)}},
            ConvolutionGeometry(s_));
     }
   }
@@ -75,7 +72,7 @@ void PatchProducts::Forward(Lowering& l) const {
   if (whole.gathered) scratch = l.Scratch({s_.out_channels, whole.images, p});
   for (int64_t first = 0; first < s_.batch; first += whole.images) {
     const Part part = {std::min(whole.images, s_.batch - first), whole.gathered};
-    MakePatches(l, first, part, patches);
+    MakePatches(l, op_.Input(l.x(0)).Slice(kBatch, first, part.images), part, patches);
     const Operand y = part.gathered ? *scratch : l.y().WithDims({}, first * s_.out_channels * p);
     for (int64_t g = 0; g < s_.group; ++g) {
       std::optional<Operand> bias;
@@ -109,7 +106,7 @@ void PatchProducts::InputGradient(Lowering& l) const {
     }
     const int64_t row = s_.of(0).in, plane = row * s_.of(1).in;
     Call(l, "convolution_patches_dx",
-         {{"patches", Slices(patches, part, 0, 0)},
+         {{"patches", Slices(patches, s_.in_channels, part, 0, 0)},
           {"dx", l.dx(0).WithDims({{row, 1},
                                    {s_.of(1).in, row},
                                    {s_.in_channels, plane},
@@ -120,20 +117,31 @@ void PatchProducts::InputGradient(Lowering& l) const {
 }
 
 void PatchProducts::WeightsGradient(Lowering& l) const {
-  const Part whole = PartOf(ConvolutionSizes::kPatches, /*gathered=*/true);
-  const Operand dy = l.Scratch({s_.out_channels, whole.images, s_.pixels()});
-  const Operand patches = l.Scratch({terms(), whole.images, s_.pixels()});
-  const int64_t outmaps = s_.out_channels / s_.group, inputs = terms() / s_.group;
+  constexpr int64_t kSummedPixels = 1024, kMostPatches = 1 << 20;  // at a time
+  const Part whole = PartOf(kSummedPixels * terms(), /*gathered=*/true);
+  const int64_t p = s_.pixels(), taps = s_.taps();
+  const int64_t outmaps = s_.out_channels / s_.group, inputs = s_.in_channels / s_.group;
+  // Some channels at a time, whose patches stay in the caches until they are multiplied.
+  const int64_t most = std::max<int64_t>(kMostPatches / (taps * whole.images * p), 1);
+  const int64_t channels = std::min(most, inputs);
+  const Operand dy = l.Scratch({s_.out_channels, whole.images, p});
+  const Operand patches = l.Scratch({channels * taps, whole.images, p});
   for (int64_t first = 0; first < s_.batch; first += whole.images) {
     const Part part = {std::min(whole.images, s_.batch - first), true};
+    const int64_t pixels = part.images * p;
+    const Operand x = op_.Input(l.x(0)).Slice(kBatch, first, part.images);
     CopyView(l, Images(l.dy(), s_.out_channels, first, part.images),
              Gathered(dy, s_.out_channels, part.images));
-    MakePatches(l, first, part, patches);
     for (int64_t g = 0; g < s_.group; ++g) {
-      const Operand dw =
-          l.dx(1).WithDims({{inputs, 1}, {outmaps, inputs}, {1, 0}}, g * outmaps * inputs);
-      MatrixProduct(l, {Matrices(dy, s_.out_channels, g, part)},
-                    {Matrices(patches, terms(), g, part), true}, first == 0 ? dw : dw.Accumulate());
+      const Matrix from_dy = {Matrices(dy, s_.out_channels, g, part)};
+      for (int64_t c = 0; c < inputs; c += channels) {
+        const int64_t n = std::min(channels, inputs - c), terms = n * taps;
+        MakePatches(l, x.Slice(kChannels, g * inputs + c, n), part, patches);
+        const Operand dw = l.dx(1).WithDims({{terms, 1}, {outmaps, inputs * taps}, {1, 0}},
+                                            (g * outmaps * inputs + c) * taps);
+        MatrixProduct(l, from_dy, {patches.WithDims({{pixels, 1}, {terms, pixels}, {1, 0}}), true},
+                      first == 0 ? dw : dw.Accumulate());
+      }
     }
   }
 }

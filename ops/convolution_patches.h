@@ -37,8 +37,10 @@ class PatchProducts {
   int64_t terms() const { return s_.in_channels * s_.taps(); }  // of all groups
   Part PartOf(int64_t most_patches, bool gathered) const;
   // Patches of one slice of the output and one of the taps: [x, y, tap, image, channel].
-  Operand Slices(const Operand& patches, const Part& part, int64_t z, int64_t kz) const;
-  void MakePatches(Lowering& l, int64_t first, const Part& part, const Operand& patches) const;
+  Operand Slices(const Operand& patches, int64_t channels, const Part& part, int64_t z,
+                 int64_t kz) const;
+  // Of the channels and images `x`.
+  void MakePatches(Lowering& l, const Operand& x, const Part& part, const Operand& patches) const;
   // The matrices [pixel, row of group g] of a part, one for each image or one for all.
   Operand Matrices(const Operand& array, int64_t rows, int64_t g, const Part& part) const;
   // Images from `first` on of an array [n, c, p] as [p, n, c].

@@ -67,8 +67,7 @@ struct ConvolutionSizes {
   static constexpr int64_t kPatchChannels = 64, kManyOutmaps = 128, kManyTerms = 128;
   static constexpr int64_t kGatheredPixels = 64, kGatheredOutmaps = 32, kGatheredTerms = 25;
   static constexpr int64_t kFewPixels = 4;
-  // Elements at a time: what stays in the second cache, and what the sum over pixels may take
-  // (16 MB of float32).
+  // Elements: what stays in the second cache, and the most of an image (16 MB of float32).
   static constexpr int64_t kCachedPatches = 1 << 18, kPatches = 1 << 22;
   static constexpr int64_t kFewChannels = 4, kFewChannelsStride = 4;
   static constexpr int64_t kNarrowChannels = 8, kNarrowPixels = 1024, kNarrowStridedPixels = 4096;

@@ -69,15 +69,17 @@ using Halide::TailStrategy;
 using Halide::Target;
 using Halide::Var;
 
-// The extents cut into even tasks of at most about `most_rows` x `most_cols` elements, in tiles.
-// Nothing here knows the number of threads.
+// The extents cut into even tasks of at most about `most_rows` x `most_cols` elements, in tiles;
+// columns into an even number of them, if into some. Nothing here knows the number of threads.
 struct TaskShape {
   Expr rows, cols;
 
   TaskShape(const Expr& m, const Expr& n, int mr, int nr, const Expr& most_rows,
             const Expr& most_cols)
-      : rows(EvenShare(CeilDiv(m, mr), most_rows / mr)),
-        cols(EvenShare(CeilDiv(n, nr), most_cols / nr)) {}
+      : rows(EvenShare(CeilDiv(m, mr), most_rows / mr)) {
+    const Expr tiles = CeilDiv(n, nr), parts = CeilDiv(tiles, Halide::max(most_cols / nr, 1));
+    cols = Halide::max(CeilDiv(tiles, select(parts > 1, parts + parts % 2, 1)), 1);
+  }
 };
 
 // The loops of an update of y: parallel tasks, and in a task all blocks of k, tile by tile. All
