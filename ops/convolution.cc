@@ -256,16 +256,13 @@ class ChannelProducts {
   Sizes s_;
 };
 
-// Some choices among the forms were measured on CPUs alone.
-bool IsCpu(const Lowering& l) { return l.Offers("few_channels_convolution"); }
-
 void ConvolutionForward(Lowering& l) {
   const Operands op(l);
   if (op.sizes.is_matrix_product() && !op.sizes.is_depthwise()) {
     ChannelProducts(l).Forward(l);
     return;
   }
-  if (op.sizes.suits_patches() && IsCpu(l)) {
+  if (op.sizes.suits_patches()) {
     PatchProducts(op).Forward(l);
     return;
   }
@@ -363,9 +360,7 @@ void WeightsGradient(Lowering& l, const Operands& op) {
          ConvolutionGeometry(op.sizes));
     return;
   }
-  const int64_t inputs = op.sizes.in_channels / op.sizes.group;
-  const int64_t outmaps = op.sizes.out_channels / op.sizes.group;
-  if (op.sizes.suits_weights_patches(IsCpu(l) ? std::max(inputs, outmaps) : inputs)) {
+  if (op.sizes.suits_weights_patches()) {
     PatchProducts(op).WeightsGradient(l);
     return;
   }

@@ -183,7 +183,7 @@ struct ConvolutionSizes {
   // 209 and 229), sooner where images are brought together (8 images of 7x7, 3 x 3 taps, 5 to 27
   // channels, 71 and 110; 2 to 16 45 and 30).
   bool suits_patches() const {
-    const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
+    const int64_t outmaps = out_channels / group, inputs = terms();
     if (!fits_patches()) return false;
     if (outmaps > kFewChannels && outmaps * taps() >= 4 * inputs) {
       const bool fills_tiles = gathers_patches() && outmaps <= kGatheredOutmaps;
@@ -197,7 +197,7 @@ struct ConvolutionSizes {
   // at 17x17, 186 and 46. Vectors of x remain better for some output channels whose patches leave
   // the caches (3 to 64 at 224x224 105, 96 with patches).
   bool suits_input_patches() const {
-    const int64_t outmaps = out_channels / std::max<int64_t>(group, 1), inputs = terms();
+    const int64_t outmaps = out_channels / group, inputs = terms();
     const int64_t maps = outmaps * taps();  // to be compared with `inputs`
     if (axes.size() > 2 || outmaps <= kFewChannels || !fits_patches()) return false;
     const int64_t stride = of(0).stride;
@@ -210,8 +210,9 @@ struct ConvolutionSizes {
   // Few pixels of many channels: the gradient to the weights is a product with patches of x. With
   // and without, GFLOP/s, Zen 5, one thread: 3 x 3 taps of stride 2, 16 images of 28x28 with 256
   // channels 168 and 141, one of 56x56 with 128 channels 193 and 156, 16 of these 138 and 163; 4
-  // images of 20x20, 32 to 688 channels, 11 x 11 taps, 231 and 62. `channels`: of a group.
-  bool suits_weights_patches(int64_t channels) const {
+  // images of 20x20, 32 to 688 channels, 11 x 11 taps, 231 and 62.
+  bool suits_weights_patches() const {
+    const int64_t channels = std::max(in_channels, out_channels) / group;
     const int64_t terms = batch * pixels();
     return channels >= kPatchChannels && terms > 0 && terms <= 16 * channels;
   }
@@ -224,7 +225,7 @@ struct ConvolutionSizes {
   bool gathers_patches() const { return batch > 1 && pixels() < kGatheredPixels; }
   int64_t taps() const { return of(0).taps * of(1).taps * of(2).taps; }
   // Of the sum of an output.
-  int64_t terms() const { return in_channels / std::max<int64_t>(group, 1) * taps(); }
+  int64_t terms() const { return in_channels / group * taps(); }
   int64_t pixels() const { return of(0).out * of(1).out * of(2).out; }
 };
 

@@ -42,19 +42,19 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-// The plane of a channel of an image at a time.
-void ScheduleCpu(ConvolutionPatches& op, const ConvolutionAxes& axes, const Expr& channel_size,
+// The plane of a channel of an image at a time. `patches`: what it makes.
+void ScheduleCpu(ConvolutionPatches& op, const ConvolutionAxes& axes, const Expr& patches,
                  int lanes) {
-  const Var task("task");
-  op.result.split(op.c, task, op.c, RowsPerTask(channel_size), kGuard)
-      .vectorize(op.x, lanes, kGuard)
-      .parallel(task)
-      .never_partition_all();
-  op.met.compute_at(op.result, op.n)
+  const RowLoops loops(op.result, {op.n, op.c}, patches);
+  op.result.vectorize(op.x, lanes, kGuard).never_partition_all();
+  const Halide::LoopLevel plane(op.result, loops.row), task(op.result, loops.task);
+  op.met.compute_at(plane)
+      .hoist_storage(task)
       .vectorize(op.x, lanes, TailStrategy::RoundUp)
       .never_partition_all();
   for (const int stride : {1, 2}) op.met.specialize(axes[0].stride == stride);
-  ScheduleWindow(op.window, {op.result, op.n}, lanes);
+  ScheduleWindow(op.window, plane, lanes);
+  op.window.padded.hoist_storage(task);
 }
 
 // A block of rows of a channel of an image at a time. The taps walk over all of them: a sum must
@@ -110,7 +110,7 @@ class ConvolutionPatchesKernel : public OpGenerator<ConvolutionPatchesKernel> {
       ScheduleGpu(op);
     } else {
       const auto size = [&](int d) { return op.result.output_buffer().dim(d).extent(); };
-      ScheduleCpu(op, axes, size(0) * size(1) * size(2) * size(3),
+      ScheduleCpu(op, axes, size(0) * size(1) * size(2),
                   get_target().natural_vector_size(Halide::Type(dtype)));
     }
     patches = op.result;

@@ -121,9 +121,9 @@ class CpuScheduler {
         mr_(tuning("mr", many_registers_ ? 8 : 6, {4, 6, 8, 10, 12})),
         nr_(2 * lanes_),
         rows_nr_(8 * lanes_),
-        most_single_rows_(many_registers_                    ? 1
-                          : target.has_feature(Target::AVX2) ? 3
-                                                             : 4),
+        single_rows_(many_registers_                    ? 1
+                     : target.has_feature(Target::AVX2) ? 3
+                                                        : 4),
         kc_(tuning("kc", 512, {128, 256, 384, 768, 1024})),
         all_rows_(in.m + mr_),
         all_cols_(in.n + 8 * lanes_),
@@ -168,7 +168,7 @@ class CpuScheduler {
   }
 
   Expr Rows() {
-    const Expr use = in_.m <= most_single_rows_ && in_.n >= rows_nr_;
+    const Expr use = in_.m <= single_rows_ && in_.n >= rows_nr_;
     Tile("rows", {1, rows_nr_, false, false}, Form(use, 8), all_rows_, StreamCols());
     return use;
   }
@@ -392,7 +392,7 @@ class CpuScheduler {
   BlockedMatmul& op_;
   const int lanes_;
   const bool many_registers_;  // 32 vector registers, not 16
-  const int mr_, nr_, rows_nr_, most_single_rows_, kc_;
+  const int mr_, nr_, rows_nr_, single_rows_, kc_;
   const Expr all_rows_, all_cols_;  // most rows and columns of a task that is not cut
   const Expr area_, work_;          // m * n and m * n * k
   const Loops v_;

@@ -22,15 +22,17 @@ inline Halide::Expr Choose(const Halide::Expr& condition, const Halide::Expr& a,
   return a.type().is_float() ? math::Select(condition, a, b) : select(condition, a, b);
 }
 
-// `element`, read only where `exists` holds, and `otherwise` elsewhere: a masked load.
+// A masked load: `element`, read only where `exists` holds; anything elsewhere.
+inline Halide::Expr MaskedLoad(const Halide::Expr& exists, const Halide::Expr& element) {
+  using Halide::Internal::Call;
+  return Call::make(element.type(), Call::if_then_else, {likely(exists), element},
+                    Call::PureIntrinsic);
+}
+// The same, and `otherwise` elsewhere.
 inline Halide::Expr IfExists(const Halide::Expr& exists, const Halide::Expr& element,
                              const Halide::Expr& otherwise) {
-  using Halide::Internal::Call;
   if (Halide::Internal::is_const_one(exists)) return element;
-  const Halide::Expr tag = likely(exists);
-  return Choose(tag,
-                Call::make(element.type(), Call::if_then_else, {tag, element}, Call::PureIntrinsic),
-                otherwise);
+  return Choose(likely(exists), MaskedLoad(exists, element), otherwise);
 }
 
 // x[inner, axis, outer] and its extents.

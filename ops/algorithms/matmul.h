@@ -105,7 +105,8 @@ struct MatmulForm {
 // A tile of mr x nr elements, summed over one block of k. An operand that is not packed is read in
 // place. Panels are copies in scratch memory of nr columns of B and of two tiles' rows of A, which
 // are whole cache lines of a transposed A; rows and columns beyond the matrix are 0 there, and
-// their sums are not stored. REQUIRES: a plain B, not packed, and all rows in one task if prefetch.
+// their sums are not stored. A ragged B that is read in place is masked. REQUIRES: a plain B, not
+// packed, if prefetch; it is for the rows of one task.
 struct MatmulTile {
   struct Shape {
     int mr, nr;
@@ -156,8 +157,7 @@ struct MatmulTile {
     if (shape.pack_b) {
       b = b_panel(in_form % shape.nr, t, in_form / shape.nr, batch);
     } else if (shape.ragged) {
-      b = Internal::Call::make(in.type, Internal::Call::if_then_else, {likely(col < in.n), b},
-                               Internal::Call::PureIntrinsic);
+      b = MaskedLoad(col < in.n, b);
     }
     sum(col, row, block, batch) = cast(in.type, 0);
     sum(col, row, block, batch) += a * b;
