@@ -19,23 +19,23 @@
 // (6 x 2 vectors where there are 16 registers). The cut into tasks and blocks of k follows from the
 // sizes, never from the number of threads, so that the thread count does not change a result.
 //
-// Measured, float32, AMD EPYC Zen 5 (AVX-512, peak 260 GFLOP/s a core), one core by thread CPU time
-// on a loaded machine, medians of three processes, GFLOP/s (per cent of peak; times oneDNN 2.6.3
-// dnnl_sgemm in the same run). Geometric mean over the 74 products of //tests/bench:peers 1.04
-// (AVX2 kernels against oneDNN limited to AVX2: 1.02), the least 0.74.
+// Measured, float32, AMD EPYC Zen 5 (AVX-512, peak 260 GFLOP/s a core), one core by its thread CPU
+// time, GFLOP/s (per cent of peak; times oneDNN 2.6.3 dnnl_sgemm in the same run). Geometric mean
+// over the 74 products of //tests/bench:peers 1.06 (AVX2 kernels against oneDNN limited to AVX2:
+// 1.06), the least 0.79.
 // m x n x k      A B plain         B transposed      bound, as far as known
-// 64 cubed       226 (87 %; 1.07)  204 (78 %; 1.37)  2.3 us; B transposed: packing
-// 256 cubed      243 (93 %; 1.00)  233 (90 %; 1.01)  FMA
-// 1000 cubed     219 (84 %; 0.98)  209 (80 %; 1.12)  FMA; waits for memory while packing B
-// 1024 cubed     224 (86 %; 0.97)  216 (83 %; 0.99)  FMA; waits for memory while packing B
-// 64x512x784     237 (91 %; 1.01)  202 (78 %; 1.10)  FMA (64x784x512 where B is transposed)
-// 64x4096x4096   159 (61 %; 0.74)  161 (62 %; 1.13)  memory: a third of the time packs B
-// 16x1024x1024   187 (72 %; 0.88)  179 (69 %; 2.26)  memory
-// 8x4096x4096     51 (19 %; 0.67)   68 (26 %; 1.96)  memory streams at 13 and 17 of 35 GB/s
-// 1x4096x4096     21 (8 %; 1.24)    13 (5 %; 0.87)   memory, 43 and 26 GB/s
-// 128x10x784     119 (46 %; 0.98)  196 (75 %; 0.93)  10 of 16 lanes used (128x784x10)
+// 64 cubed       218 (84 %; 0.99)  205 (79 %; 1.29)  2.3 us; B transposed: packing
+// 256 cubed      261 (100 %; 1.01) 246 (95 %; 1.00)  FMA
+// 1000 cubed     248 (95 %; 0.99)  237 (91 %; 1.06)  FMA; waits for memory while packing B
+// 1024 cubed     255 (98 %; 1.01)  251 (96 %; 1.03)  FMA; waits for memory while packing B
+// 64x512x784     257 (99 %; 1.03)  223 (86 %; 1.09)  FMA (64x784x512 where B is transposed)
+// 64x4096x4096   174 (67 %; 0.80)  164 (63 %; 1.09)  memory
+// 16x1024x1024   176 (68 %; 0.81)  187 (72 %; 2.29)  memory
+// 4x1024x1024    148 (57 %; 1.42)  172 (66 %; 1.73)  memory
+// 1x4096x4096     23 (9 %; 1.43)    19 (7 %; 1.30)   memory
+// 64x50x784      194 (75 %; 1.05)                    50 of 64 lanes used
+// 128x10x784     120 (46 %; 0.96)  198 (76 %; 0.98)  10 of 16 lanes used (128x784x10)
 // 4096x16x25     152 (58 %; 0.78)  151 (58 %; 0.81)  short k sum; sums pass through the stack
-// 17x33x65        73 (28 %; 0.69)   60 (23 %; 1.19)  1 us; a narrow tile for one column
 // With one A for 16 matrices, as convolutions of one tap have it (in brackets before B was
 // prefetched; oneDNN's convolution, one thread):
 // 64x3136x64     217 (149; 205)    A transposed: 220 (174; 238)
@@ -43,8 +43,9 @@
 // 16x12544x32    136 (70; 93)      memory
 // 64x3136x256    212 (163; 220)    memory
 // 32x12544x16                      A transposed: 104 (110; 93), memory
-// A transposed: 1024 cubed 206 (0.93), 4096x4096x64 230 (1.00), 4096x4096x1 12 (1.21),
-// 1024x1024x16 220 (1.03), 784x512x64 246 (1.02), 300x100x3000 170 (0.86).
+// A transposed: 1024x1024x1024 241 (1.01), 4096x4096x64 243 (1.01), 4096x4096x1 15 (1.58),
+// 1024x1024x16 230 (1.08), 784x512x64 253 (1.04), 784x50x64 192 (1.04), 784x10x128 99 (0.79),
+// 300x100x3000 182 (0.89).
 #include "halite/ops/algorithms/matmul.h"
 
 #include <cstdint>
